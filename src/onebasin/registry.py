@@ -1,0 +1,82 @@
+"""Every method once: its name, its look in plots, its source and its cost class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from onebasin.errors import InputError
+
+Function = TypeVar("Function", bound=Callable)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method as the whole book shows it.
+
+    Args:
+        name: Short key used in records and on the command line.
+        label: What legends and tables print.
+        colour: Hex colour, separable from all others under the common colour-vision deficiencies.
+        marker: Matplotlib marker, ``""`` for none.
+        dash: Matplotlib line style.
+        cite: Citation key of its source, ``""`` for the trivial ones.
+        cost: ``free``, ``assignments``, ``data pass`` or ``training``.
+        match: The matcher itself, where the entry is one.
+    """
+
+    name: str
+    label: str
+    colour: str
+    marker: str = ""
+    dash: str = "-"
+    cite: str = ""
+    cost: Literal["free", "assignments", "data pass", "training"] = "free"
+    match: Callable | None = field(default=None, compare=False)
+
+
+METHODS: dict[str, Method] = {}
+
+
+def register(**look: str) -> Callable[[Function], Function]:
+    """Decorator that registers a matcher under ``look["name"]`` (see :class:`Method`)."""
+
+    def add(function: Function) -> Function:
+        add_entry(Method(**look, match=function))
+        return function
+
+    return add
+
+
+def add_entry(method: Method) -> Method:
+    """Register a method that has no matcher of its own, such as a kind of pair.
+
+    Raises:
+        InputError: if the name is taken by another entry.
+    """
+    known = METHODS.get(method.name)
+    if known is not None and known != method:
+        raise InputError("name", method.name, "is registered already; choose another")
+    METHODS[method.name] = method
+    return method
+
+
+def get(name: str) -> Method:
+    """The entry called ``name``.
+
+    Raises:
+        InputError: if there is none; the message lists those there are.
+    """
+    import onebasin.matching
+
+    if name not in METHODS:
+        raise InputError("method", name, f"is not registered; choose one of {sorted(METHODS)}")
+    return METHODS[name]
+
+
+def matchers() -> dict[str, Method]:
+    """The entries that align networks, in order of registration."""
+    import onebasin.matching
+
+    return {name: method for name, method in METHODS.items() if method.match is not None}
