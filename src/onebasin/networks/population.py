@@ -1,0 +1,315 @@
+"""Many networks of one kind at once: stack, draw, run, train.
+
+A population is one state in which every tensor has a leading ``models`` dimension. Training it
+equals training its members one by one, to rounding: each has its own initial draw, its own data
+and its own order of the data, and Adam acts element by element.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from onebasin import seeds as streams
+from onebasin.errors import InputError
+
+State = Mapping[str, Tensor]
+Seed = int | tuple[int, ...] | torch.Generator
+Sample = Callable[[int, slice], tuple[Tensor, Tensor]]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+#: Elements of one activation that stay in the cache of a CPU core pair (2.5 MB in float32).
+_CACHE_ELEMENTS = 640_000
+#: The same for an accelerator, where the limit is memory and kernels want to be large.
+_DEVICE_ELEMENTS = 1 << 27
+_PIECE = 625
+
+
+def stack(states: Sequence[State]) -> dict[str, Tensor]:
+    """Put states of equal networks into one, with a leading ``models`` dimension.
+
+    Raises:
+        InputError: if there is none, or names or shapes differ.
+    """
+    if not states:
+        raise InputError("states", [], "give at least one state")
+    shapes = {name: tensor.shape for name, tensor in states[0].items()}
+    for state in states[1:]:
+        if {name: tensor.shape for name, tensor in state.items()} != shapes:
+            raise InputError("states", "mixed", "all must have the same names and shapes")
+    return {name: torch.stack([state[name] for state in states]) for name in shapes}
+
+
+def unstack(stacked: State) -> list[dict[str, Tensor]]:
+    """The states of a population, one by one; the inverse of :func:`stack` (copies)."""
+    count = models(stacked)
+    return [{name: tensor[k].clone() for name, tensor in stacked.items()} for k in range(count)]
+
+
+def models(stacked: State) -> int:
+    """Number of networks in a population.
+
+    Raises:
+        InputError: if the tensors disagree on it.
+    """
+    counts = {len(tensor) if tensor.ndim else 0 for tensor in stacked.values()}
+    if len(counts) != 1:
+        raise InputError("state", sorted(counts), "every tensor needs the same leading models size")
+    return counts.pop()
+
+
+def initialise(network: nn.Module, seeds: Sequence[Seed], stream: str = "init") -> dict[str, Tensor]:
+    """Initial draws of as many networks as there are seeds.
+
+    Args:
+        network: The kind of network; it is not changed.
+        seeds: For each network an integer or a tuple of integers, the numbers of the stream, or
+            a generator to draw from.
+        stream: Name of the stream the numbers belong to.
+
+    Returns:
+        A population of ``len(seeds)`` networks on ``network``'s device, in its dtype. The draws are
+        made on the CPU, so that they are the same for every device.
+    """
+    draws = []
+    for seed in seeds:
+        numbers = seed if isinstance(seed, tuple) else (seed,)
+        generator = seed if isinstance(seed, torch.Generator) else streams.stream(stream, *numbers)
+        draws.append(_redrawn(network, generator))
+    return stack(draws)
+
+
+@torch.no_grad()
+def _redrawn(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
+    twin = copy.deepcopy(network)
+    if hasattr(twin, "redraw"):
+        twin.redraw(generator)
+    else:  # a foreign module draws from the global stream: lend it ours and give it back
+        with torch.random.fork_rng(devices=[]):
+            torch.random.set_rng_state(generator.get_state())
+            for module in twin.modules():
+                if hasattr(module, "reset_parameters"):
+                    module.reset_parameters()
+    return {name: tensor.detach() for name, tensor in twin.named_parameters()}
+
+
+def call(network: nn.Module, state: State, x: Tensor, **options):
+    """Run ``network`` with the parameters of ``state``, one network or a population.
+
+    Args:
+        network: The kind of network; its own parameters are not used.
+        state: Parameters by name, with or without one leading ``models`` dimension.
+        x: Inputs ``[samples ...]``, shared, or ``[models samples ...]``.
+        options: Passed on to the network, e.g. ``capture="post"``.
+
+    Returns:
+        What the network returns, with a leading ``models`` dimension for a population.
+    """
+    if hasattr(network, "run"):
+        return network.run(state, x, **options)
+    own = dict(network.named_parameters())
+    name = next(iter(own))
+    if state[name].ndim == own[name].ndim:
+        return torch.func.functional_call(network, dict(state), (x,), options)
+
+    def one(parameters: State, inputs: Tensor):
+        return torch.func.functional_call(network, dict(parameters), (inputs,), options)
+
+    return torch.vmap(one, in_dims=(0, 0 if _own_inputs(state, x) else None))(dict(state), x)
+
+
+def _own_inputs(state: State, x: Tensor) -> bool:
+    return x.ndim >= 3 and len(x) == models(state)
+
+
+class Batches:
+    """Mini-batches of every network's own data, without replacement, in its own order.
+
+    The data are shuffled anew at the start of each epoch by the stream ``(name, *seed, epoch)`` and
+    then walked through; a last batch that is not full is left out.
+
+    Args:
+        inputs: ``[models samples ...]``.
+        targets: ``[models samples ...]``.
+        batch: Samples per step.
+        seeds: Numbers of each network's stream, and its name if they come with one.
+
+    Raises:
+        InputError: if the batch is larger than the data or below 1.
+    """
+
+    def __init__(
+        self, inputs: Tensor, targets: Tensor, *, batch: int, seeds: Sequence[tuple[str | int, ...]]
+    ) -> None:
+        if not 1 <= batch <= inputs.shape[1]:
+            raise InputError("batch", batch, f"choose between 1 and {inputs.shape[1]} samples")
+        if not len(inputs) == len(targets) == len(seeds):
+            raise InputError("seeds", len(seeds), f"give one for each of {len(inputs)} networks")
+        self.inputs, self.targets, self.batch, self.seeds = inputs, targets, batch, list(seeds)
+        self._epoch: tuple[int, slice] | None = None
+        self._shuffled: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, step: int, models: slice) -> tuple[Tensor, Tensor]:
+        """The batch of one step for a range of networks: inputs and targets."""
+        per_epoch = self.inputs.shape[1] // self.batch
+        epoch, position = divmod(step, per_epoch)
+        if self._epoch != (epoch, models):
+            self._shuffled = None  # free before the next copy is made
+            self._shuffled, self._epoch = self._shuffle(epoch, models), (epoch, models)
+        rows = slice(position * self.batch, (position + 1) * self.batch)
+        inputs, targets = self._shuffled
+        return inputs[:, rows], targets[:, rows]
+
+    def _shuffle(self, epoch: int, models: slice) -> tuple[Tensor, Tensor]:
+        inputs, targets = self.inputs[models], self.targets[models]
+        mixed = torch.empty_like(inputs), torch.empty_like(targets)
+        for k, seed in enumerate(self.seeds[models]):
+            name, *numbers = seed if isinstance(seed[0], str) else ("data-order", *seed)
+            generator = streams.stream(name, *numbers, epoch)
+            order = torch.randperm(inputs.shape[1], generator=generator).to(inputs.device)
+            torch.index_select(inputs[k], 0, order, out=mixed[0][k])
+            torch.index_select(targets[k], 0, order, out=mixed[1][k])
+        return mixed
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a population is trained.
+
+    Args:
+        steps: Optimiser steps.
+        lr: Step size of Adam.
+        betas: Adam's averaging factors.
+        eps: Adam's denominator term.
+        optimiser: Maker of another element-wise optimiser from a list of tensors; it replaces Adam.
+        lr_at: Factor of the step size at each step (a schedule), or none.
+        rows: Samples times networks that are worked on at once; by default as many as fit the
+            cache (CPU) or the memory (accelerator). It changes results by rounding only.
+    """
+
+    steps: int = 500
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    optimiser: Callable[[list[Tensor]], torch.optim.Optimizer] | None = None
+    lr_at: Callable[[int], float] | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """A trained population and its way there.
+
+    Args:
+        states: The trained parameters, stacked.
+        loss: Mean loss of every step's batch before the step, ``[steps models]``.
+    """
+
+    states: dict[str, Tensor]
+    loss: Float[Tensor, "steps models"]
+
+
+def train(
+    network: nn.Module,
+    states: State,
+    sample: Sample,
+    loss: Loss,
+    options: TrainOptions | None = None,
+) -> Training:
+    """Train every network of a population on its own batches.
+
+    Networks are taken in groups, and batches in pieces whose gradients add up, so that the
+    activations at work stay in the cache; neither changes the result but by rounding.
+
+    Args:
+        network: The kind of network.
+        states: The population to start from (not changed).
+        sample: ``sample(step, models)`` gives inputs and targets ``[models batch ...]`` for a range
+            of networks; see :class:`Batches`.
+        loss: ``loss(output, target)``, the mean over one network's samples.
+        options: Steps, step size, and so on.
+
+    Returns:
+        The trained population and the loss of each step.
+
+    Raises:
+        InputError: if a step's loss is not finite; the message names the step.
+    """
+    options = options or TrainOptions()
+    count = models(states)
+    batch = sample(0, slice(0, 1))[0].shape[1]
+    rows = options.rows or _rows(states)
+    group = max(1, min(count, rows // min(batch, _PIECE)))
+    parts = [
+        _train_group(network, states, sample, loss, options, slice(k, min(k + group, count)))
+        for k in range(0, count, group)
+    ]
+    trained = {name: torch.cat([part.states[name] for part in parts]) for name in states}
+    return Training(trained, torch.cat([part.loss for part in parts], dim=1))
+
+
+def _rows(states: State) -> int:
+    widest = max(tensor.shape[1] if tensor.ndim > 1 else 1 for tensor in states.values())
+    device = next(iter(states.values())).device
+    limit = _CACHE_ELEMENTS if device.type == "cpu" else _DEVICE_ELEMENTS
+    return max(1, limit // widest)
+
+
+def _train_group(network, states, sample, loss, options, members: slice) -> Training:
+    parameters = {
+        name: tensor[members].detach().clone().requires_grad_() for name, tensor in states.items()
+    }
+    count = members.stop - members.start
+    piece = max(1, (options.rows or _rows(states)) // count)
+    optimiser = _optimiser(options, list(parameters.values()))
+    history = []
+    for step in range(options.steps):
+        _set_lr(optimiser, options, step)
+        optimiser.zero_grad(set_to_none=False)
+        inputs, targets = sample(step, members)
+        history.append(_accumulate(network, parameters, inputs, targets, loss, piece))
+        optimiser.step()
+    losses = torch.stack(history) if history else torch.empty(0, count)
+    _check_finite(losses)
+    return Training({name: tensor.detach() for name, tensor in parameters.items()}, losses)
+
+
+def _accumulate(network, parameters, inputs, targets, loss, piece: int) -> Tensor:
+    """Add one batch's gradients up, piece by piece; the loss of every network of the group."""
+    samples = inputs.shape[1]
+    total = 0
+    for start in range(0, samples, piece):
+        part = slice(start, min(start + piece, samples))
+        output = call(network, parameters, inputs[:, part])
+        value = torch.vmap(loss)(output, targets[:, part]) * ((part.stop - start) / samples)
+        value.sum().backward()
+        total = total + value.detach()
+    return total
+
+
+def _optimiser(options: TrainOptions, tensors: list[Tensor]) -> torch.optim.Optimizer:
+    if options.optimiser is not None:
+        return options.optimiser(tensors)
+    return torch.optim.Adam(
+        tensors, lr=options.lr, betas=options.betas, eps=options.eps, fused=True
+    )
+
+
+def _set_lr(optimiser: torch.optim.Optimizer, options: TrainOptions, step: int) -> None:
+    if options.lr_at is None:
+        return
+    for part in optimiser.param_groups:
+        part.setdefault("initial_lr", part["lr"])
+        part["lr"] = part["initial_lr"] * options.lr_at(step)
+
+
+def _check_finite(losses: Tensor) -> None:
+    bad = (~torch.isfinite(losses)).any(dim=1).nonzero()
+    if len(bad):
+        step = int(bad[0])
+        raise InputError("loss", float("nan"), f"it stopped being finite at step {step}; lower lr")
