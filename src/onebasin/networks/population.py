@@ -63,7 +63,9 @@ def models(stacked: State) -> int:
     return counts.pop()
 
 
-def initialise(network: nn.Module, seeds: Sequence[Seed], stream: str = "init") -> dict[str, Tensor]:
+def initialise(
+    network: nn.Module, seeds: Sequence[Seed], stream: str = "init"
+) -> dict[str, Tensor]:
     """Initial draws of as many networks as there are seeds.
 
     Args:

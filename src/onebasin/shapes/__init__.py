@@ -1,0 +1,16 @@
+"""3D shapes: clouds and meshes, distance labels, INRs fitted to them, and clouds read back."""
+
+from __future__ import annotations
+
+from onebasin.shapes.clouds import Mesh, farthest_points, normalise, sample_surface
+from onebasin.shapes.udf import Counts, labels, queries
+
+__all__ = [
+    "Counts",
+    "Mesh",
+    "farthest_points",
+    "labels",
+    "normalise",
+    "queries",
+    "sample_surface",
+]
