@@ -37,6 +37,7 @@ def pair(dtype: torch.dtype = torch.float64) -> tuple[dict[str, Tensor], dict[st
     Returns:
         ``(ref, other)``: model A, whose first layer looks at the second input, and model B,
         whose first layer looks at the first.
+
     Source: [ainsworth2023], eq. 4 and 5.
     """
 
@@ -66,6 +67,7 @@ def sample(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
     Returns:
         Inputs ``[count 2]`` and labels ``[count]`` (bool), true in the open quadrant.
+
     Source: [ainsworth2023], A.3.
     """
     inputs = torch.rand(count, 2, generator=generator, dtype=torch.float64) * 2 - 1

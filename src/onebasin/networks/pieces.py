@@ -1,9 +1,9 @@
 """The linear pieces of a small ReLU network on a polygon, in exact rational arithmetic.
 
-A ReLU network of two inputs cuts the plane into convex polygons and is affine on each of them. With weights
-that are fractions (every float is one), the corners of the polygons are fractions too, so areas, integrals and
-the equality of two networks can be decided without rounding. The number of pieces grows fast with width: this
-is a microscope for networks of a few units.
+A ReLU network of two inputs cuts the plane into convex polygons and is affine on each of them. With
+weights that are fractions (every float is one), the corners of the polygons are fractions too, so
+areas, integrals and the equality of two networks can be decided without rounding. The number of
+pieces grows fast with width: this is a microscope for networks of a few units.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -31,7 +32,8 @@ class Piece:
 
     Args:
         corners: Counter-clockwise corners of the polygon.
-        outputs: One affine map ``(a, b, c)`` per output: the value at ``(x, y)`` is ``a x + b y + c``.
+        outputs: One affine map ``(a, b, c)`` per output, with value ``a x + b y + c`` at
+            ``(x, y)``.
     """
 
     corners: Polygon
@@ -183,7 +185,7 @@ def _linear(layer: Layer, inputs: tuple[Affine, ...]) -> tuple[Affine, ...]:
 def _rectify(part: Piece, unit: int) -> list[Piece]:
     form = part.outputs[unit]
     zero = (Fraction(0), Fraction(0), Fraction(0))
-    off = part.outputs[:unit] + (zero,) + part.outputs[unit + 1 :]
+    off = (*part.outputs[:unit], zero, *part.outputs[unit + 1 :])
     if form[0] == form[1] == 0:
         return [part if form[2] > 0 else Piece(part.corners, off)]
     above = clip(part.corners, form)
@@ -195,7 +197,7 @@ def _rectify(part: Piece, unit: int) -> list[Piece]:
 def _square_over(corners: Polygon, affine: Affine) -> Fraction:
     """Integral of the square of an affine map over a convex polygon (a sum over its triangles)."""
     total = Fraction(0)
-    for second, third in zip(corners[1:], corners[2:], strict=False):
+    for second, third in pairwise(corners[1:]):
         triangle = (corners[0], second, third)
         u, v, w = (at(affine, corner) for corner in triangle)
         total += area(triangle) * (u * u + v * v + w * w + u * v + v * w + w * u) / 6
