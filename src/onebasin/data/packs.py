@@ -17,7 +17,7 @@ from onebasin import files
 from onebasin.errors import CorruptFileError, InputError, MissingDataError
 
 _RESEARCH = (
-    "models collected from the web by Princeton; their authors hold the rights; research only"
+    "models collected from the web by Princeton; rights with their authors; research only"
 )
 _MODELNET = "ModelNet40, Z. Wu et al., 3D ShapeNets, CVPR 2015"
 

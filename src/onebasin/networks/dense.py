@@ -52,7 +52,7 @@ class Dense(nn.Module):
         return chain(len(self.layers))
 
     def bounds(self, layer: int) -> tuple[float, float]:
-        """Half-widths of the uniform initial draw of a layer's weights and biases (dimensionless)."""
+        """Half-widths of the uniform initial draw of a layer's weights and of its biases."""
         bound = self.widths[layer] ** -0.5
         return bound, bound
 

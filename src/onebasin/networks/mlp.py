@@ -21,7 +21,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Mlp(Dense):
-    r"""Multilayer perceptron :math:`x_l = \sigma(W_l x_{l-1} + b_l)`, the last layer without σ.
+    r"""Multilayer perceptron :math:`x_l = \sigma(W_l x_{l-1} + b_l)`, no function after the last.
 
     Weights and biases start uniform in :math:`\pm 1/\sqrt{\mathrm{fan}}`, PyTorch's default.
 
@@ -47,7 +47,7 @@ class Mlp(Dense):
         super().__init__(widths, generator=generator)
 
     def activation(self, pre: Tensor) -> Tensor:
-        """σ, element by element."""
+        """The activation, element by element."""
         return ACTIVATIONS[self.activation_name](pre)
 
     def extra_repr(self) -> str:

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from onebasin.errors import InputError
 from onebasin.networks.dense import Dense
-from onebasin.seeds import stream
 
 
 class Siren(Dense):

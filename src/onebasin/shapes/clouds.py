@@ -78,7 +78,7 @@ def normalise(points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
     radius = torch.linalg.vector_norm(centred, dim=1).max()
     if not radius > 1e-9 * (1 + points.abs().max()):
         raise InputError(
-            "cloud", "one point", "its points coincide, so it has no size to divide by"
+            "cloud", "a point", "its points coincide, so there is no size to divide by"
         )
     return centred / radius
 

@@ -1,7 +1,7 @@
 """Fitting INRs: many networks at once, each to its own cloud, with named streams for every draw.
 
-Of INR number ``k`` of shape ``s`` everything is a function of ``(s, k, seed)`` and the settings: its
-cloud, its queries, its first weights and its order of the data. Fitting it alone or with others
+Of INR number ``k`` of shape ``s`` everything is a function of ``(s, k, seed)`` and the settings:
+its cloud, its queries, its first weights and its order of the data. Fitting it alone or with others
 gives the same network to rounding.
 """
 
@@ -100,7 +100,7 @@ def labelled_points(
     return points, labels(points, cloud, truncation)[:, None]
 
 
-def test_points(
+def held_out_points(
     surface: Surface, settings: Settings, counts: Counts, device: torch.device | str = "cpu"
 ) -> tuple[Float[Tensor, "samples 3"], Float[Tensor, "samples 1"]]:
     """Labelled points around a cloud of the shape that no INR was fitted to.

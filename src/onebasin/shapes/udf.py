@@ -105,7 +105,7 @@ def labels(
         Labels in [0, 1], float32, on the device of ``points``.
 
     Raises:
-        InputError: for an empty cloud, one that is not finite, or a truncation that is not positive.
+        InputError: for an empty cloud, one that is not finite, or a truncation of 0 or less.
     """
     if not 0 < truncation < float("inf"):
         raise InputError("truncation", truncation, "give a positive, finite distance")
