@@ -19,7 +19,7 @@ from onebasin.symmetry.spec import Spec, State
 LIMIT = 50_000
 
 #: A distance of one network from each of a stack: ``objective(ref, moved) -> [models]``.
-Objective = Callable[[State, State], Float[Tensor, "models"]]
+Objective = Callable[[State, State], Float[Tensor, " models"]]
 
 
 def group_elements(spec: Spec, sizes: Mapping[str, int]) -> Permutation:
@@ -42,7 +42,7 @@ def group_elements(spec: Spec, sizes: Mapping[str, int]) -> Permutation:
     )
 
 
-def squared_distance(ref: State, moved: State) -> Float[Tensor, "models"]:
+def squared_distance(ref: State, moved: State) -> Float[Tensor, " models"]:
     r"""Squared Euclidean distance :math:`\lVert v - k\#v' \rVert^2` of all weights, in float64."""
     return sum(
         (ref[name].double() - moved[name].double()).square().flatten(1).sum(1) for name in ref
