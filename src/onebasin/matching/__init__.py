@@ -1,0 +1,21 @@
+"""Which element of the group: one matcher per file, all entered in the registry."""
+
+from __future__ import annotations
+
+from onebasin.matching.assignment import brute_force, solve
+from onebasin.matching.identity import identity_match
+from onebasin.matching.result import ConvergenceWarning, Match
+from onebasin.matching.similarity import group_similarity, unit_similarity
+from onebasin.matching.weight import WeightOptions, weight_match
+
+__all__ = [
+    "ConvergenceWarning",
+    "Match",
+    "WeightOptions",
+    "brute_force",
+    "group_similarity",
+    "identity_match",
+    "solve",
+    "unit_similarity",
+    "weight_match",
+]
