@@ -16,9 +16,7 @@ import numpy as np
 from onebasin import files
 from onebasin.errors import CorruptFileError, InputError, MissingDataError
 
-_RESEARCH = (
-    "models collected from the web by Princeton; rights with their authors; research only"
-)
+_RESEARCH = "models collected from the web by Princeton; rights with their authors; research only"
 _MODELNET = "ModelNet40, Z. Wu et al., 3D ShapeNets, CVPR 2015"
 
 

@@ -8,6 +8,7 @@ tensor the same code runs all networks in batched products.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -39,7 +40,7 @@ class Dense(nn.Module):
         self.widths = tuple(int(width) for width in widths)
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise InputError("widths", tuple(widths), "give at least two widths, each at least 1")
-        pairs = zip(self.widths, self.widths[1:], strict=False)
+        pairs = pairwise(self.widths)
         make = torch.nn.utils.skip_init
         self.layers = nn.ModuleList(make(nn.Linear, fan, units) for fan, units in pairs)
         self.redraw(generator)
