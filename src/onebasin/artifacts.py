@@ -13,7 +13,6 @@ import json
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,12 +22,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from onebasin import files
-from onebasin.errors import CorruptFileError, InputError, RunError, SliceEnd
+from onebasin import files, shards
+from onebasin.errors import CorruptFileError, InputError, SliceEnd
 from onebasin.locks import lock
+from onebasin.provenance import device_name
 
 Build = Callable[[Mapping[str, Any]], Mapping[str, Tensor]]
-_REMAKE = "delete it; the next run makes it again"
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,8 @@ class Recipe:
         try:
             json.dumps(self.content(), allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise InputError("params", self.params, f"holds more than JSON values: {error}") from error
+            remedy = f"must hold JSON values only ({error})"
+            raise InputError("params", self.params, remedy) from error
 
     def content(self) -> dict[str, Any]:
         """Everything that decides what the artifact holds, as JSON values."""
@@ -88,6 +88,7 @@ class Artifact:
         shard_seconds: Wall-clock time each shard took when it was made.
         device: Where it was made, e.g. ``"cpu, 2 threads"``.
         made: How many shards this call made itself; 0 if all were there.
+        made_seconds: Time this call spent making them.
     """
 
     recipe: Recipe
@@ -95,6 +96,7 @@ class Artifact:
     shard_seconds: tuple[float, ...]
     device: str
     made: int
+    made_seconds: float
 
     @property
     def seconds(self) -> float:
@@ -113,7 +115,7 @@ class Artifact:
         Raises:
             CorruptFileError: if the file is not what was written.
         """
-        return _read(_shard_path(self.folder, index))[0]
+        return shards.read(_path(self.folder, index))[0]
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def inventory(store: Path | None = None) -> list[dict[str, Any]]:
     found = []
     for path in sorted(root.glob("*/*/recipe.json")):
         with suppress(CorruptFileError):
-            found.append({**files.read_json(path, _REMAKE), "key": path.parent.name})
+            found.append({**files.read_json(path, shards.REMEDY), "key": path.parent.name})
     return found
 
 
@@ -178,6 +180,7 @@ def make(
     build: Build,
     *,
     store: Path | None = None,
+    device: torch.device | str = "cpu",
     on_shard: Callable[[int, int, float], None] | None = None,
 ) -> Artifact:
     """Give the artifact of ``recipe``, making the shards that are missing or damaged.
@@ -186,6 +189,7 @@ def make(
         recipe: What to make.
         build: Called with ``{**recipe.params, **shard}``; returns the shard's tensors.
         store: The store's folder; default :func:`store_folder`.
+        device: Where ``build`` computes, for the notes on each shard.
         on_shard: Called after each shard made here with its index, the number of shards, seconds.
 
     Returns:
@@ -197,115 +201,78 @@ def make(
         RunError: if the disk is full.
     """
     folder = (store or store_folder()) / recipe.name / recipe.key
+    place = f"{device_name(str(device))}, {torch.get_num_threads()} threads"
+    work = _Work(recipe, build, folder, place)
     total = len(recipe.shards)
-    infos: dict[int, dict[str, str]] = {}
-    mine: list[float] = []
-    while len(infos) < total:
-        before = len(infos)
-        for index in (index for index in range(total) if index not in infos):
-            info, seconds = _shard(recipe, build, folder, index, mine)
-            if info is not None:
-                infos[index] = info
-            if seconds is not None:
-                mine.append(seconds)
-                _summarise(recipe, folder, infos)
-                if on_shard is not None:
-                    on_shard(index, total, seconds)
-        if len(infos) == before:
-            _check_deadline([1.0])
+    while len(work.infos) < total:
+        before = len(work.infos)
+        for index in range(total):
+            if index not in work.infos and work.settle(index) and on_shard is not None:
+                on_shard(index, total, work.mine[-1])
+        if len(work.infos) == before:
+            work.check_deadline(1.0)
             time.sleep(0.5)  # another process is at work on what is missing
-    _summarise(recipe, folder, infos)
-    times = tuple(float(infos[index]["seconds"]) for index in range(total))
-    devices = sorted({info["device"] for info in infos.values()})
-    return Artifact(recipe, folder, times, "; ".join(devices), len(mine))
+    return work.finish()
 
 
-def _shard(
-    recipe: Recipe, build: Build, folder: Path, index: int, mine: list[float]
-) -> tuple[dict[str, str] | None, float | None]:
-    """One shard's metadata (None: another process makes it) and our seconds, if made here."""
-    path = _shard_path(folder, index)
-    info = _verified(path)
-    if info is not None:
-        return info, None
-    with files.full_disk(path), lock(folder / f"{path.stem}.lock") as free:
-        if not free:
-            return None, None
-        info = _verified(path, warn=True)  # the last holder may have finished it
+@dataclass
+class _Work:
+    """One call of :func:`make`: the shards known to be sound, and the time our own took."""
+
+    recipe: Recipe
+    build: Build
+    folder: Path
+    place: str
+    infos: dict[int, dict[str, str]] = field(default_factory=dict)
+    mine: list[float] = field(default_factory=list)
+
+    def settle(self, index: int) -> bool:
+        """Find or make a shard, unless another process is at it; whether it was made here."""
+        path = _path(self.folder, index)
+        info = shards.verified(path)
         if info is not None:
-            return info, None
-        _check_deadline(mine)
+            self.infos[index] = info
+            return False
+        with files.full_disk(path), lock(path.with_suffix(".lock")) as free:
+            info = shards.verified(path, warn=True) if free else None
+            if info is not None:  # the last holder of the lock has just finished it
+                self.infos[index] = info
+            if not free or info is not None:
+                return False
+            self.infos[index] = self._make(path, index)
+        self._summarise()
+        return True
+
+    def _make(self, path: Path, index: int) -> dict[str, str]:
+        self.check_deadline(max(self.mine, default=0.0))
         files.remove_parts(path)
         start = time.perf_counter()
-        tensors = build({**recipe.params, **recipe.shards[index]})
-        seconds = time.perf_counter() - start
-        return _write(path, tensors, seconds), seconds
+        tensors = self.build({**self.recipe.params, **self.recipe.shards[index]})
+        self.mine.append(time.perf_counter() - start)
+        notes = {"seconds": repr(self.mine[-1]), "device": self.place}
+        return shards.write(path, tensors, notes)
+
+    @staticmethod
+    def check_deadline(needed: float) -> None:
+        """Stop if ``needed`` seconds are no longer left in this slice."""
+        if time.time() + needed > float(os.environ.get("ONEBASIN_DEADLINE") or "inf"):
+            raise SliceEnd("the time slice is over: what is finished is kept; run again to go on.")
+
+    def finish(self) -> Artifact:
+        """The artifact; a store that only holds finished ones may be read-only."""
+        if not (self.folder / "recipe.json").is_file():
+            self._summarise()
+        infos = [self.infos[index] for index in sorted(self.infos)]
+        times = tuple(float(info["seconds"]) for info in infos)
+        places = "; ".join(sorted({info["device"] for info in infos}))
+        return Artifact(self.recipe, self.folder, times, places, len(self.mine), sum(self.mine))
+
+    def _summarise(self) -> None:
+        """Write ``recipe.json``, for people and the status page; derived from the shards."""
+        made = {str(index): info for index, info in sorted(self.infos.items())}
+        content = {**self.recipe.content(), "budget_seconds": self.recipe.budget_seconds}
+        files.write_json(self.folder / "recipe.json", {**content, "made": made})
 
 
-def _check_deadline(mine: list[float]) -> None:
-    """Stop if the slice ends before a shard like the slowest of ours could be finished."""
-    deadline = float(os.environ.get("ONEBASIN_DEADLINE") or "inf")
-    if time.time() + max(mine, default=0.0) > deadline:
-        raise SliceEnd("the time slice is over: finished shards are stored; run again to go on.")
-
-
-def _write(path: Path, tensors: Mapping[str, Tensor], seconds: float) -> dict[str, str]:
-    from safetensors.torch import save
-
-    if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise RunError(f"the recipe's build returned no tensors for {path.name}; see its source.")
-    devices = {value.device.type for value in tensors.values()}
-    held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    info = {
-        "seconds": repr(seconds),
-        "device": f"{'/'.join(sorted(devices))}, {torch.get_num_threads()} threads",
-        "torch": torch.__version__,
-        "sha256": _fingerprint(held),
-    }
-    files.write(path, save(held, metadata=info))
-    return info
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            info = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CorruptFileError(path, _REMAKE) from error
-    if info.get("sha256") != _fingerprint(tensors):
-        raise CorruptFileError(path, _REMAKE)
-    return tensors, info
-
-
-def _verified(path: Path, warn: bool = False) -> dict[str, str] | None:
-    """Metadata of a shard whose content matches its checksum, else None."""
-    if not path.is_file():
-        return None
-    try:
-        return _read(path)[1]
-    except CorruptFileError as error:
-        if warn:
-            warnings.warn(f"{error} Making it again.", RuntimeWarning, stacklevel=4)
-        return None
-
-
-def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(tensors.items()):
-        digest.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
-        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _summarise(recipe: Recipe, folder: Path, infos: Mapping[int, Mapping[str, str]]) -> None:
-    """Write ``recipe.json``: a summary for people and the status page, derived from the shards."""
-    shards = {str(index): dict(info) for index, info in sorted(infos.items())}
-    summary = {**recipe.content(), "budget_seconds": recipe.budget_seconds, "made": shards}
-    files.write_json(folder / "recipe.json", summary)
-
-
-def _shard_path(folder: Path, index: int) -> Path:
+def _path(folder: Path, index: int) -> Path:
     return folder / f"{index:03d}.safetensors"

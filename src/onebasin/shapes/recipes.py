@@ -106,7 +106,8 @@ def make(
     on_shard: Callable[[int, int, float], None] | None = None,
 ) -> artifacts.Artifact:
     """Give the recipe's artifact, fitting what is missing on ``device``."""
-    return artifacts.make(recipe, partial(_build, device=device), on_shard=on_shard)
+    build = partial(_build, device=device)
+    return artifacts.make(recipe, build, device=device, on_shard=on_shard)
 
 
 def load(artifact: artifacts.Artifact) -> Inrs:
