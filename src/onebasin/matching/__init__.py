@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onebasin.matching.activation import ActivationOptions, activation_match
 from onebasin.matching.assignment import brute_force, solve
 from onebasin.matching.identity import identity_match
 from onebasin.matching.result import ConvergenceWarning, Match
@@ -9,9 +10,11 @@ from onebasin.matching.similarity import group_similarity, unit_similarity
 from onebasin.matching.weight import WeightOptions, weight_match
 
 __all__ = [
+    "ActivationOptions",
     "ConvergenceWarning",
     "Match",
     "WeightOptions",
+    "activation_match",
     "brute_force",
     "group_similarity",
     "identity_match",
