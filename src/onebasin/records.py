@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,8 @@ class Record:
     run), ``experiment`` (or None) and ``excludes`` (words); ``data`` holds name, sha256 and note of
     each file; ``recipes`` the artifacts used; ``sources`` the fingerprint of each source file that
     was loaded; ``arrays`` the SHA-256 of each array in the file beside it; ``outcome`` is a claim's
-    verdict (empty otherwise); ``replaces`` the id of the record it corrects.
+    verdict (empty otherwise); ``replaces`` the id of the record it corrects. ``path`` is where it
+    was read from, ``held`` the arrays of one that is not written yet.
     """
 
     kind: str
@@ -79,6 +80,7 @@ class Record:
     replaces: str | None = None
     schema: int = SCHEMA
     path: Path | None = field(default=None, compare=False)
+    held: Mapping[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -108,8 +110,8 @@ class Record:
         Raises:
             CorruptFileError: if the file is missing or is not what was written.
         """
-        if not self.arrays:
-            return {}
+        if not self.arrays or self.held is not None:
+            return dict(self.held or {})
         file = (self.path or Path("unsaved")).with_suffix(".npz")
         try:
             with np.load(file, allow_pickle=False) as held:
@@ -127,13 +129,12 @@ def record_path(root: Path, record: Record) -> Path:
     return root / record.profile / record.chapter / name
 
 
-def save(record: Record, root: Path, arrays: Mapping[str, np.ndarray] | None = None) -> Path:
+def save(record: Record, root: Path) -> Path:
     """Write a record, and its arrays beside it, whole or not at all.
 
     Args:
-        record: Its ``arrays`` must hold the marks of ``arrays`` (see :func:`array_mark`).
+        record: What to write; its arrays may take 300 kB at most once compressed.
         root: Records folder.
-        arrays: What figures need; 300 kB at most once compressed.
 
     Returns:
         Path of the JSON file.
@@ -143,6 +144,7 @@ def save(record: Record, root: Path, arrays: Mapping[str, np.ndarray] | None = N
     """
     path = record_path(root, record)
     beside = path.with_suffix(".npz")
+    arrays = record.load_arrays()
     if arrays:
         files.write(beside, pack(arrays))
     files.write_json(path, {"id": record.id, **_content(record)})
@@ -160,7 +162,7 @@ def load(path: Path | str) -> Record:
     path = Path(path)
     content = files.read_json(path, _REMEDY)
     try:
-        known = {one.name for one in fields(Record)} - {"path"}
+        known = {one.name for one in fields(Record)} - {"path", "held"}
         held = {name: content[name] for name in known}
         metrics = {name: _metric(one) for name, one in held.pop("metrics").items()}
         lists = {name: tuple(held.pop(name)) for name in ("seeds", "data", "recipes")}
@@ -254,16 +256,17 @@ def _names(folder: Path, path: Path) -> tuple[str, str, str, str]:
 
 
 def _content(record: Record) -> dict[str, Any]:
-    content = asdict(record)
-    content.pop("path")
+    content = asdict(replace(record, path=None, held=None))
+    content = {name: one for name, one in content.items() if name not in ("path", "held")}
     for metric in content["metrics"].values():
-        metric["values"] = [_number(value) for value in metric["values"]]
+        metric["values"] = [number(value) for value in metric["values"]]
         if metric["groups"] is None:
             metric.pop("groups")
     return json.loads(json.dumps(content))  # tuples become lists, as they will be when read
 
 
-def _number(value: float) -> float | str:
+def number(value: float) -> float | str:
+    """A float as JSON can hold it: infinities and NaN become text."""
     return float(value) if math.isfinite(value) else str(float(value))
 
 
