@@ -6,8 +6,9 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from onebasin import records
-from onebasin.errors import CorruptFileError
+from onebasin import claims, ledger, records
+from onebasin.errors import CorruptFileError, InputError
+from onebasin.ledger import Outcome
 from onebasin.records import Record
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -49,6 +50,24 @@ def of_chapter(chapter: str, profile: str) -> list[Record]:
     return [one for one in all_records() if (one.chapter, one.profile) == (chapter, profile)]
 
 
+@lru_cache(maxsize=1)
+def _outcomes(roots: tuple[Path, ...]) -> dict[str, dict[str, Outcome]]:
+    found: dict[str, dict[str, Outcome]] = {name: {} for name in claims.load()}
+    for one in _all(roots).values():
+        if one.method != ledger.METHOD:
+            continue
+        try:
+            found[one.experiment][one.profile] = ledger.from_record(one)
+        except (KeyError, InputError) as error:
+            LOG.warning("record %s: %s", one.path, error, type="onebasin", subtype="record")
+    return found
+
+
+def outcomes(claim: str) -> dict[str, Outcome]:
+    """The outcome of a claim at each profile at which it was run."""
+    return _outcomes(site.current().record_roots).get(claim, {})
+
+
 def is_recorded(one: Record) -> bool:
     """Whether a record is one of the committed results, not of the run just made."""
     return one.path is not None and site.current().record_roots[1] in one.path.parents
@@ -57,15 +76,13 @@ def is_recorded(one: Record) -> bool:
 def forget() -> None:
     """Read the records again on next use."""
     _all.cache_clear()
+    _outcomes.cache_clear()
 
 
 def fingerprint() -> str:
     """A hash of everything that tables are made from."""
-    import onebasin
-
     parts = [one.id for one in all_records()]
-    claims = Path(onebasin.__file__).with_name("claims.yml")
-    parts.append(claims.read_text(encoding="utf8") if claims.is_file() else "")
+    parts.append(repr(list(claims.load().values())))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

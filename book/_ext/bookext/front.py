@@ -1,1 +1,143 @@
-def setup(app): pass
+"""The front page: ``{findings}`` says what the book found so far, ``{figure-from}`` shows a chapter's figure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import nbformat
+from docutils import nodes
+from docutils.parsers.rst import directives
+from onebasin import claims
+from onebasin.claims import Claim
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from bookext import evidence, reader, site
+from bookext.html import element
+from bookext.ledger import TITLES, ClaimDirective, ordered, tally
+from bookext.measured import badge
+from bookext.tables import Cell, missing, table
+
+_KINDS = {"image/svg+xml": "svg", "image/png": "png"}
+
+
+class Findings(ClaimDirective):
+    """``{findings}``: how many claims have which verdict, over all and by part."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make the sentence, the tally and the table of parts."""
+        evidence.mark(self.env)
+        self.env.note_reread()
+        rows = list(claims.load().values())
+        judged = [claim for claim in rows if evidence.outcomes(claim.id)]
+        profiles = [p for p in site.PROFILES if any(p in evidence.outcomes(c.id) for c in rows)]
+        total = element("strong", f"{len(judged)} of {len(rows)}")
+        papers = "The five papers make claims that can be checked; "
+        words = element("p", papers, total, " have been judged so far, each by a rule written before the run.")
+        lines = [tally(judged, profiles)] if judged else []
+        return [element("div", words, *lines, class_="ob-findings")]
+
+
+class Parts(ClaimDirective):
+    """``{parts}``: the parts of the book with their chapters and verdicts."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table."""
+        evidence.mark(self.env)
+        self.env.note_reread()
+        rows = [self.row(part) for part in claims.PARTS]
+        heads = ("part", "chapters", "claims", "verdicts so far")
+        return [table(heads, [row for row in rows if row], "Parts of the book")]
+
+    def row(self, part: str) -> list[Cell]:
+        """One part; without chapters it says that it is not written yet."""
+        held = [claim for claim in claims.load().values() if claim.part == part]
+        if not held:
+            return []
+        chapters = list(dict.fromkeys(claim.chapter for claim in held if claim.chapter))
+        there = [name for name in chapters if f"{reader.PREFIX}{name}" in self.env.found_docs]
+        links: list[Cell] = []
+        for name in there:
+            links += [" · "] * bool(links) + [self.to_page(f"{reader.PREFIX}{name}")]
+        title = [element("strong", f"{part}. {TITLES[part]}")]
+        not_written = element("span", "not written yet", class_="ob-missing")
+        return [title, links or not_written, str(len(held)), self.best(held)]
+
+    def to_page(self, docname: str) -> nodes.Node:
+        """A link that carries the page's own title."""
+        from sphinx import addnodes
+
+        return addnodes.pending_xref(
+            "", nodes.inline("", docname), refdomain="std", reftype="doc", reftarget=f"/{docname}",
+            refexplicit=False, refwarn=True, refdoc=self.env.docname,
+        )
+
+    def best(self, rows: Sequence[Claim]) -> Cell:
+        """Counts at the largest profile of each claim."""
+        largest = [ordered(evidence.outcomes(claim.id))[-1:] for claim in rows]
+        words = [held[0][1].verdict for held in largest if held]
+        if not words:
+            return missing()
+        return [
+            element("span", f"{words.count(verdict)} ", badge(verdict), " ")
+            for verdict in claims.VERDICTS
+            if verdict in words
+        ]
+
+
+def figure_cell(notebook: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The header and the output of the cell whose figure is called ``name``."""
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        header = cell.metadata.get("mystnb", {})
+        if header.get("figure", {}).get("name") == name:
+            for output in cell.get("outputs", []):
+                if any(kind in output.get("data", {}) for kind in _KINDS):
+                    return header, output["data"]
+    return None
+
+
+def save_figure(data: dict[str, Any], stem: Path) -> Path:
+    """Write a figure's picture beside the build; SVG is taken where there is one."""
+    kind = next(kind for kind in _KINDS if kind in data)
+    path = stem.with_suffix(f".{_KINDS[kind]}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = "".join(data[kind])
+    path.write_bytes(content.encode() if kind == "image/svg+xml" else base64.b64decode(content))
+    return path
+
+
+class FigureFrom(SphinxDirective):
+    """``{figure-from} inrs/line fig-name``: a chapter's figure on another page, with its caption."""
+
+    required_arguments = 2
+    option_spec: ClassVar[dict[str, Any]] = {"caption": directives.unchanged}
+
+    def run(self) -> list[nodes.Node]:
+        """Take the picture from the executed chapter; say so where there is none."""
+        self.env.note_reread()
+        chapter, name = self.arguments
+        source = site.current().root / "notebooks" / f"{chapter}.py"
+        text = source.read_text(encoding="utf8") if source.is_file() else ""
+        executed = reader.executed_copy(text)
+        found = figure_cell(executed, name) if executed else None
+        if found is None:
+            return [element("p", missing(), f": the figure comes from chapter {chapter} once it has run.")]
+        self.env.note_dependency(str(executed))
+        header, data = found
+        stem = site.current().root / "_build" / "figures" / site.current().profile / name
+        path = save_figure(data, stem)
+        uri = "/" + path.relative_to(site.current().root).as_posix()
+        image = nodes.image(uri=uri, alt=header.get("image", {}).get("alt", ""))
+        caption = self.options.get("caption") or header["figure"].get("caption", "")
+        inline, messages = self.state.inline_text(caption, self.lineno)
+        return [nodes.figure("", image, nodes.caption(caption, "", *inline)), *messages]
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directives."""
+    app.add_directive("findings", Findings)
+    app.add_directive("parts", Parts)
+    app.add_directive("figure-from", FigureFrom)
