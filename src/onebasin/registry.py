@@ -23,6 +23,7 @@ class Method:
         dash: Matplotlib line style.
         cite: Citation key of its source, ``""`` for the trivial ones.
         cost: ``free``, ``assignments``, ``data pass`` or ``training``.
+        hollow: Whether its marker is an outline.
         match: The matcher itself, where the entry is one.
     """
 
@@ -33,6 +34,7 @@ class Method:
     dash: str = "-"
     cite: str = ""
     cost: Literal["free", "assignments", "data pass", "training"] = "free"
+    hollow: bool = False
     match: Callable | None = field(default=None, compare=False)
 
 
@@ -68,8 +70,8 @@ def get(name: str) -> Method:
     Raises:
         InputError: if there is none; the message lists those there are.
     """
-    import onebasin.matching
-
+    if name not in METHODS:
+        import onebasin.matching  # noqa: F401  (registers its methods)
     if name not in METHODS:
         raise InputError("method", name, f"is not registered; choose one of {sorted(METHODS)}")
     return METHODS[name]
@@ -77,6 +79,18 @@ def get(name: str) -> Method:
 
 def matchers() -> dict[str, Method]:
     """The entries that align networks, in order of registration."""
-    import onebasin.matching
+    import onebasin.matching  # noqa: F401  (registers its methods)
 
     return {name: method for name, method in METHODS.items() if method.match is not None}
+
+
+# Kinds of network or pair that have a place in plots but no matcher of their own.
+add_entry(Method("same", "same initialisation", "#789850", "P", cite="ballerini2023"))
+add_entry(Method("sign", "signs", "#8868E8", ">", "-."))
+add_entry(Method("sign + phase", "signs and phases", "#4010A8", "<", "-."))
+add_entry(
+    Method(
+        "hyper-matching", "hyper-matching", "#9010F8", "*", cite="ballerini2023", cost="training"
+    )
+)
+add_entry(Method("pruned", "pruned", "#683018", "p", "--", cite="ballerini2023"))
