@@ -10,12 +10,12 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from bookext import assets, evidence, front, html, ledger, measured, methods, page, reader, site, source, tables
+from bookext import api, assets, evidence, front, html, ledger, measured, methods, page, reader, site, source, tables
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the nodes, directives, roles and build steps of the book."""
     app.connect("config-inited", lambda app, config: site.configure(app.srcdir), priority=100)
-    for part in (html, evidence, reader, assets, page, source, methods, measured, tables, ledger, front):
+    for part in (html, evidence, reader, assets, page, source, methods, measured, tables, ledger, front, api):
         part.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
