@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from onebasin import ledger, paths, profiles, provenance, records, registry, sidecar
+from onebasin import claims, ledger, paths, profiles, provenance, records, registry, sidecar
 from onebasin.artifacts import Artifact
 from onebasin.errors import InputError
 from onebasin.intervals import Interval, bootstrap
@@ -92,7 +92,7 @@ class Run:
         """Name an artifact the chapter uses; gives it back."""
         recipe = artifact.recipe
         self._made_seconds += artifact.made_seconds
-        note = {"name": recipe.name, "key": recipe.key, "seconds": artifact.seconds}
+        note: dict[str, Any] = {"name": recipe.name, "key": recipe.key, "seconds": artifact.seconds}
         note |= {"budget_seconds": recipe.budget_seconds, "shards": len(recipe.shards)}
         self._recipes.append(note | {"device": artifact.device})
         for name, mark in recipe.data.items():
@@ -132,22 +132,30 @@ class Run:
         """
         held = {name: np.asarray(_host(value)) for name, value in (arrays or {}).items()}
         records.pack(held)
-        fields = {"kind": "measurement", "experiment": experiment, "method": method}
+        fields: dict[str, Any] = {"kind": "measurement", "experiment": experiment, "method": method}
         fields |= {"metrics": dict(metrics), "seeds": tuple(int(seed) for seed in seeds)}
         fields["arrays"] = {name: records.array_mark(value) for name, value in held.items()}
         return self._keep(fields, device, held or None)
 
-    def claim(self, name: str, **quantities: Measured) -> Outcome:
+    def claim(self, name: str, **quantities: Measured | float) -> Outcome:
         """Judge a claim by its rule and keep the outcome.
 
         Args:
             name: Row of the ledger.
-            quantities: Each quantity of the row, made by :func:`measured`.
+            quantities: Each quantity of the row, made by :func:`measured`; a bare number is exact,
+                in the row's unit if it is the row's first quantity, else without one.
 
         Raises:
             InputError: if the row is another chapter's, or the quantities are not the row's.
         """
-        outcome = ledger.decide(name, self.profile, quantities)
+        row = claims.get(name)
+        exact: dict[str, Measured] = {
+            key: measured(one, row.unit if key == row.primary else "1")
+            for key, one in quantities.items()
+            if not isinstance(one, Measured)
+        }
+        given = {key: one for key, one in quantities.items() if isinstance(one, Measured)}
+        outcome = ledger.decide(name, self.profile, {**given, **exact})
         if outcome.claim.chapter != self.chapter:
             remedy = f"belongs to chapter {outcome.claim.chapter!r}, not {self.chapter!r}"
             raise InputError("claim", name, remedy)
@@ -222,9 +230,13 @@ class Run:
         if key in self._pending:
             raise InputError("experiment", key, "is recorded already; choose another name")
         place = provenance.machine(device or self.params.get("device", "cpu"))
-        unknown = {"created": "", "commit": None, "dirty": None, "versions": {}}
+        unknown: dict[str, Any] = {"created": "", "commit": None, "dirty": None, "versions": {}}
         seconds = {"chapter": None, "experiment": self._clocks.get(key[0]), "excludes": _EXCLUDES}
-        names = {"chapter": self.chapter, "profile": self.profile, "params": dict(self.params)}
+        names: dict[str, Any] = {
+            "chapter": self.chapter,
+            "profile": self.profile,
+            "params": dict(self.params),
+        }
         record = Record(**names, **fields, **place, **unknown, seconds=seconds, held=held)
         self._pending[key] = record
         return record
@@ -239,7 +251,7 @@ class Run:
         }
         commit, dirty = provenance.commit()
         total = time.perf_counter() - self.began - self._made_seconds
-        common = {
+        common: dict[str, Any] = {
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "commit": commit,
             "dirty": dirty,

@@ -174,5 +174,3 @@ def _rule_faults(claim: Claim) -> list[str]:
         if constant:
             faults.append(f"{verdict} could not fail: it names nothing measured")
     return faults
-
-

@@ -79,7 +79,8 @@ def measured(
         InputError: if the value lies outside its interval.
     """
     if isinstance(value, Interval):
-        value, lo, hi, n = value.value, value.lo, value.hi, value.n
+        interval = value
+        value, lo, hi, n = interval.value, interval.lo, interval.hi, interval.n
     number = float(value)
     ends = (number if lo is None else float(lo), number if hi is None else float(hi))
     if number == number and not ends[0] <= number <= ends[1]:

@@ -160,12 +160,26 @@ def load(path: Path | str) -> Record:
         CorruptFileError: if it is not one, was cut short or edited: its id must fit its content.
     """
     path = Path(path)
-    content = files.read_json(path, _REMEDY)
+    return parse(files.read_json(path, _REMEDY), path)
+
+
+def parse(content: Mapping[str, Any], path: Path) -> Record:
+    """The record that JSON content holds.
+
+    Args:
+        content: What a record's file holds.
+        path: Where it comes from.
+
+    Raises:
+        CorruptFileError: if it is no record, or its id does not fit its content.
+    """
     try:
         known = {one.name for one in fields(Record)} - {"path", "held"}
         held = {name: content[name] for name in known}
         metrics = {name: _metric(one) for name, one in held.pop("metrics").items()}
-        lists = {name: tuple(held.pop(name)) for name in ("seeds", "data", "recipes")}
+        lists: dict[str, Any] = {
+            name: tuple(held.pop(name)) for name in ("seeds", "data", "recipes")
+        }
         record = Record(metrics=metrics, **lists, **held, path=path)
         sound = content["id"] == record.id and record.schema == SCHEMA
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -220,7 +234,8 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     if any(value.dtype.hasobject for value in arrays.values()):
         raise InputError("arrays", sorted(arrays), "must hold numbers, not objects")
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: arrays[name] for name in sorted(arrays)})
+    ordered: dict[str, Any] = {name: arrays[name] for name in sorted(arrays)}
+    np.savez_compressed(buffer, **ordered)
     size = buffer.tell()
     if size > ARRAY_LIMIT:
         remedy = f"take {size / 1000:.0f} kB, at most {ARRAY_LIMIT // 1000} may; thin them"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,4 +52,4 @@ def read(root: Path, profile: str, chapter: str) -> dict[str, Any] | None:
         content = files.read_json(target, "run the chapter again")
     except CorruptFileError:
         return None
-    return content if isinstance(content, Mapping) and "records" in content else None
+    return content if isinstance(content, dict) and "records" in content else None
