@@ -103,17 +103,38 @@ class Dense(nn.Module):
         Raises:
             InputError: if ``capture`` is unknown.
         """
+        return self.finish(state, self.begin(state, x), capture=capture)
+
+    def begin(self, state: State, x: Tensor) -> Tensor:
+        """The first layer, up to its activation: affine in the parameters.
+
+        Along a line between two networks it therefore has to be computed at the two ends only;
+        :func:`onebasin.connectivity.line.loss_along_line` does so for every network that has this
+        method and :meth:`finish`.
+
+        Args:
+            state: As in :meth:`run`.
+            x: As in :meth:`run`.
+
+        Returns:
+            ``gain * (W x + b)`` of the first layer (without the gain if it is the last one too).
+        """
+        return affine(x, *_layer(state, 0), gain=self.gain if len(self.layers) > 1 else 1.0)
+
+    def finish(self, state: State, first: Tensor, *, capture: Capture | None = None):
+        """The rest of the network, from what :meth:`begin` returned; see :meth:`run`."""
         if capture not in (None, "pre", "post"):
             raise InputError("capture", capture, 'choose "pre", "post" or None')
         seen: dict[str, Tensor] = {}
         last = len(self.layers) - 1
+        output = pre = first
         for index in range(last):
-            # The gain goes into the small weights, not into a pass over the large activations.
-            pre = affine(x, *_layer(state, index), gain=self.gain)
             x = self.activation(pre)
             if capture is not None:
                 seen[f"hidden.{index}"] = x if capture == "post" else pre / self.gain
-        output = affine(x, *_layer(state, last))
+            # The gain goes into the small weights, not into a pass over the large activations.
+            gain = self.gain if index + 1 < last else 1.0
+            output = pre = affine(x, *_layer(state, index + 1), gain=gain)
         return output if capture is None else (output, seen)
 
 
