@@ -36,11 +36,12 @@ def parameters(source: Path) -> dict[str, Any]:
     tree = ast.parse(_cell(source))
     values = {}
     for node in tree.body:
-        simple = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         try:
-            if not simple or len(node.targets) > 1:
-                raise ValueError("not a plain assignment")
-            values[node.targets[0].id] = ast.literal_eval(node.value)
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    values[name] = ast.literal_eval(value)
+                case _:
+                    raise ValueError("not a plain assignment")
         except ValueError as error:
             remedy = "its parameters cell may only assign literals to names"
             raise InputError("chapter", source.name, f"{remedy}: {ast.unparse(node)}") from error

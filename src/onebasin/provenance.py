@@ -18,11 +18,13 @@ from typing import Any
 from onebasin import paths
 
 _PACKAGES = ("torch", "numpy", "scipy", "open3d-cpu", "open3d", "lapx", "POT", "mlxtend")
-# Modules that carry, store or draw numbers but never compute one.
-_CARRIERS = ("plotting/", "cli/", "__init__.py", "_version.py", "artifacts.py", "book.py")
-_CARRIERS += ("claims.py", "compare.py", "errors.py", "files.py", "keys.py", "ledger.py")
-_CARRIERS += ("locks.py", "notebook.py", "paths.py", "plain.py", "profiles.py", "provenance.py")
-_CARRIERS += ("publish.py", "records.py", "registry.py", "runner.py")
+# Modules that carry, store or draw numbers but never compute or judge one.
+_CARRIERS: tuple[str, ...] = (
+    *("plotting/", "cli/", "__init__.py", "artifacts.py", "book.py", "compare.py", "errors.py"),
+    *("files.py", "keys.py", "ledger.py", "locks.py", "notebook.py", "paths.py", "plain.py"),
+    *("profiles.py", "provenance.py", "publish.py", "records.py", "registry.py", "runner.py"),
+    *("shards.py", "sidecar.py"),
+)
 
 
 def git(*arguments: str, cwd: Path | None = None) -> str | None:
@@ -137,7 +139,8 @@ def _docstrings(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         holds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         if isinstance(node, holds) and ast.get_docstring(node, clean=False) is not None:
             held = node.body[0]
-            spans.append(((held.lineno, held.col_offset), (held.end_lineno, held.end_col_offset)))
+            last, end = held.end_lineno or held.lineno, held.end_col_offset or 0
+            spans.append(((held.lineno, held.col_offset), (last, end)))
     return spans
 
 

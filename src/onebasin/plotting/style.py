@@ -21,7 +21,7 @@ SEQUENTIAL, DIVERGING = "cividis", "PuOr"
 ENDS = "#000000"  # end points and single models
 _GREY = "#595959"
 
-RC: dict[str, Any] = {
+RC: Any = {
     "figure.figsize": SIZE,
     "figure.facecolor": "white",
     "figure.dpi": 100,
@@ -114,9 +114,10 @@ def count_marks(figure: FigureBase) -> int:
         total += len(np.atleast_1d(line.get_xdata()))
     for collection in figure.findobj(Collection):
         if isinstance(collection, QuadMesh):
-            total += int(np.size(collection.get_array()))
+            cells = collection.get_array()
+            total += 0 if cells is None else int(cells.size)
         else:
-            total += max(len(collection.get_offsets()), len(collection.get_paths()))
+            total += max(len(np.atleast_2d(collection.get_offsets())), len(collection.get_paths()))
     return total
 
 
