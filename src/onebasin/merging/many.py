@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -26,7 +26,7 @@ class ManyOptions:
     """
 
     max_rounds: int = 100
-    weight: WeightOptions = WeightOptions()
+    weight: WeightOptions = field(default_factory=WeightOptions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,18 +80,18 @@ def merge_many(
         raise InputError("options.max_rounds", options.max_rounds, "must be 1 or more")
     work = _Work(spec, states)
     draw = seeds.numpy_stream("merge-many", seed)
-    for done in range(options.max_rounds):
+    rounds, moved = 0, [True]
+    while any(moved) and rounds < options.max_rounds:
+        rounds += 1
         order = draw.permutation(models).tolist()
         numbers = draw.integers(2**31, size=models).tolist()
         moved = [work.align(k, s, options.weight) for k, s in zip(order, numbers, strict=True)]
-        if not any(moved):
-            break
     merged = {name: t.mean(0).to(states[name].dtype) for name, t in work.states.items()}
     return Merged(
         state=merged,
         element=Permutation.stack(work.perms),
         history=torch.stack(work.history),
-        rounds=done + 1,
+        rounds=rounds,
         converged=not any(moved),
     )
 
