@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from onebasin import seeds
+from onebasin.matching.exhaustive import group_elements
 from onebasin.networks import Mlp, counterexample, pieces
 from onebasin.symmetry import apply
 
@@ -52,3 +53,26 @@ def test_a_wrong_network_is_noticed():
     assert counterexample.wrong(pieces.layers(spoiled)) > 0
     gap = pieces.difference(pieces.layers(ref), pieces.layers(spoiled))
     assert pieces.largest(gap) > 0
+
+
+@pytest.mark.parametrize(("first", "second", "free"), [(1, 0, 1), (0, 1, 0), (1, 1, 1)])
+def test_idle_units_keep_the_function_and_only_the_first_layer_opens_a_path(first, second, free):
+    ref, other = (counterexample.widen(state, first, second) for state in counterexample.pair())
+    start = pieces.layers(ref)
+    assert counterexample.distance(start, pieces.layers(counterexample.pair()[1])) == 0
+    elements = group_elements(counterexample.SPEC, counterexample.SPEC.sizes(ref))
+    connected = set()
+    for k in range(elements.models):
+        moved = apply(elements.select(k), other)
+        path = [pieces.between(start, pieces.layers(moved), lam) for lam in LAMBDAS[::4]]
+        if max(counterexample.wrong(network) for network in path) == 0:
+            connected.add(str({name: tensor.tolist() for name, tensor in moved.items()}))
+    assert len(connected) == free
+
+
+def test_scale_search_finds_what_exact_arithmetic_confirms():
+    perms = counterexample.permutations()
+    unswapped = counterexample.search_scales(perms[0], 20, seeds.stream("scales", 0))
+    assert unswapped.min() >= 0.25  # the path must lose sight of the first input
+    swapped = counterexample.search_scales(perms[3], 50, seeds.stream("scales", 1))
+    assert swapped.shape == (50,) and 0.05 < swapped.min() < 0.25

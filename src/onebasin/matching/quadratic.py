@@ -43,7 +43,7 @@ def every(units: int) -> Int[Tensor, "count units"]:
     return torch.tensor(list(permutations(range(units))))
 
 
-def linear_values(similarity: Float[Tensor, "units units"]) -> Float[Tensor, "count"]:
+def linear_values(similarity: Float[Tensor, "units units"]) -> Float[Tensor, " count"]:
     r"""Objective :math:`\langle P, S\rangle_F` of every permutation, in :func:`every`'s order."""
     ways = every(len(similarity))
     return similarity[torch.arange(len(similarity)), ways].sum(-1)

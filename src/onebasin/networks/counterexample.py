@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from onebasin.networks import pieces as exact
-from onebasin.symmetry import Permutation, chain
+from onebasin.networks.mlp import Mlp
+from onebasin.symmetry import Permutation, Scaling, apply, chain
 
 WIDTHS = (2, 2, 2, 1)
 SPEC = chain(3)
+_SPREAD = 3.0  # random scales lie between e^-3 and e^3
 
 QUADRANT: exact.Polygon = tuple(
     (Fraction(x), Fraction(y)) for x, y in ((-1, 0), (0, 0), (0, 1), (-1, 1))
@@ -98,3 +101,64 @@ def wrong(network: Sequence[exact.Layer], threshold: Fraction = Fraction(0)) -> 
     both = sum((exact.area(polygon) for polygon in hit if polygon), Fraction(0))
     total = sum((exact.area(polygon) for polygon in called), Fraction(0))
     return (total + exact.area(QUADRANT) - 2 * both) / exact.area(exact.SQUARE)
+
+
+def distance(ref: Sequence[exact.Layer], other: Sequence[exact.Layer]) -> Fraction:
+    """Mean squared difference of two networks over the square, exactly (squared output)."""
+    return exact.square_integral(exact.difference(ref, other)) / exact.area(exact.SQUARE)
+
+
+def widen(state: Mapping[str, Tensor], first: int = 0, second: int = 0) -> dict[str, Tensor]:
+    """The same function with idle units: all their weights and their bias are zero.
+
+    Args:
+        state: A 2-2-2-1 network.
+        first: Idle units added to the first hidden layer.
+        second: Idle units added to the second.
+    """
+    grow = {"hidden.0": first, "hidden.1": second, None: 0}
+    wide = {}
+    for name, on in SPEC.axes.items():
+        margins = [side for group in reversed(on) for side in (0, grow[group])]
+        wide[name] = torch.nn.functional.pad(state[name], margins)
+    return wide
+
+
+def search_scales(
+    permutation: Permutation,
+    trials: int,
+    generator: torch.Generator,
+    *,
+    side: int = 24,
+    lambdas: int = 61,
+) -> Float[Tensor, " trials"]:
+    """Barriers in classification error when ``other`` is permuted and randomly rescaled.
+
+    Works on a grid of points in floating point, so it can look at many scalings; positions on the
+    path are crowded at both ends (evenly spaced in log-odds), where large scales do their work.
+
+    Args:
+        permutation: Applied to ``other`` first.
+        trials: Scalings drawn, their logarithms uniform in [-3, 3].
+        generator: Stream of the draw.
+        side: Points per side of the square's grid.
+        lambdas: Positions on the path.
+
+    Returns:
+        For each scaling the largest share of grid points classified wrongly along the path.
+    """
+    ref, other = pair()
+    draw = torch.rand(2, trials, 2, generator=generator, dtype=torch.float64)
+    scales = ((2 * draw - 1) * _SPREAD).exp()
+    scaling = Scaling(SPEC, {"hidden.0": scales[0], "hidden.1": scales[1]})
+    stack = {name: tensor.expand(trials, *tensor.shape) for name, tensor in other.items()}
+    moved = apply(scaling, apply(permutation, stack))
+    axis = (torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 - 1
+    inputs = torch.cartesian_prod(axis, axis)
+    labels = (inputs[:, 0] < 0) & (inputs[:, 1] > 0)
+    network, worst = Mlp(WIDTHS), torch.zeros(trials, dtype=torch.float64)
+    for lam in torch.linspace(-9, 9, lambdas, dtype=torch.float64).sigmoid():
+        state = {name: torch.lerp(ref[name].expand_as(t), t, lam) for name, t in moved.items()}
+        called = network.run(state, inputs)[..., 0] >= -1e-9  # the quadrant lies on the threshold
+        worst = torch.maximum(worst, (called != labels).double().mean(-1))
+    return worst
