@@ -14,14 +14,16 @@
 # (permutations)=
 # # Permutations: the same function at many addresses
 #
-# *Aim.* Show that the hidden units of a network can be relabelled without changing what it computes, count in how many
-# ways, and find out what aligning two networks has to respect because of it.
+# *Aim.* Show that the hidden units of a network can be relabelled without changing what it
+# computes, count in how many ways, and find out what aligning two networks has to respect because
+# of it.
 #
 # *Needs.* Seconds on one CPU core and little memory; nothing is trained and nothing is downloaded.
 #
-# Two people train the same network from different random starts. Afterwards they compare the weights and find nothing in
-# common. Part of the difference is real. Part of it is bookkeeping: which unit happened to be called number one. This
-# chapter is about the bookkeeping, which is exact mathematics, so almost every claim in it can be checked to the last bit.
+# Two people train the same network from different random starts. Afterwards they compare the
+# weights and find nothing in common. Part of the difference is real. Part of it is bookkeeping:
+# which unit happened to be called number one. This chapter is about the bookkeeping, which is exact
+# mathematics, so almost every claim in it can be checked to the last bit.
 
 # %%
 import torch
@@ -29,11 +31,9 @@ import torch
 from onebasin import book
 from onebasin.matching import exhaustive
 from onebasin.networks import Mlp
+from onebasin.plotting import permutations as draw
 from onebasin.seeds import numpy_stream, stream
-from onebasin.symmetry import automorphisms as neural, counting
-from onebasin.symmetry.action import apply
-from onebasin.symmetry.permutation import Permutation
-from onebasin.symmetry.spec import Spec, chain
+from onebasin.symmetry import Permutation, Spec, apply, chain, counting, neural
 from onebasin.symmetry.verify import relative_change, roundings
 
 # %% tags=["parameters"]
@@ -45,25 +45,32 @@ pairs = 60  # pairs of tiny networks that are aligned exactly
 
 # %% tags=["remove-output"]
 run = book.start(
-    "foundations/permutations", profile=profile, networks=networks, maps=maps, triples=triples, pairs=pairs
+    "foundations/permutations",
+    profile=profile,
+    networks=networks,
+    maps=maps,
+    triples=triples,
+    pairs=pairs,
 )
 
 # %% [markdown]
 # ## Moving rows and columns
 #
-# **Claim** ({cite:t}`ballerini2023`, Example 2.1). *For $\pi(1)=2$, $\pi(2)=3$, $\pi(3)=1$ there is a matrix $P$ such that
-# $PX$ moves row $i$ of $X$ to row $\pi(i)$, and $XP^\top$ does the same to columns.*
+# **Claim** ({cite:t}`ballerini2023`, Example 2.1). *For $\pi(1)=2$, $\pi(2)=3$, $\pi(3)=1$ there is
+# a matrix $P$ such that $PX$ moves row $i$ of $X$ to row $\pi(i)$, and $XP^\top$ does the same to
+# columns.*
 #
-# A permutation can be written down in two ways, by where things go or by where they come from, and most alignment bugs are a
-# confusion of the two. The library stores where they come from,
+# A permutation can be written down in two ways, by where things go or by where they come from, and
+# most alignment bugs are a confusion of the two. The library stores where they come from,
 #
 # ```{math}
 # :label: eq-perm-matrix
 # \text{perm}[i] = j \iff P_{ij} = 1 \iff (PX)_{i,:} = X_{j,:}\,,
 # ```
 #
-# so the example's $\pi$ is stored as its inverse. Below, the entry $x_{23}$ is simply the number 23, and $X$ is used both as
-# a first layer, whose rows belong to the hidden units, and as a second layer, whose columns do.
+# so the example's $\pi$ is stored as its inverse. Below, the entry $x_{23}$ is simply the number
+# 23, and $X$ is used both as a first layer, whose rows belong to the hidden units, and as a second
+# layer, whose columns do.
 
 # %%
 X = torch.tensor([[11.0, 12, 13], [21, 22, 23], [31, 32, 33]])
@@ -74,31 +81,33 @@ moved = apply(example, tensors)
 P = example.matrices()["hidden.0"].float()
 
 # %% [markdown]
-# These are the three matrices as the thesis prints them. The last line is the control: with $P$ in place of $P^\top$ the
-# columns go the other way round.
+# These are the three matrices as the thesis prints them. The last line is the control: with $P$ in
+# place of $P^\top$ the columns go the other way round.
 
 # %%
-printed = torch.tensor([
-    [[0.0, 0, 1], [1, 0, 0], [0, 1, 0]],
-    [[31, 32, 33], [11, 12, 13], [21, 22, 23]],
-    [[13, 11, 12], [23, 21, 22], [33, 31, 32]],
-])
+printed = torch.tensor(
+    [
+        [[0.0, 0, 1], [1, 0, 0], [0, 1, 0]],
+        [[31, 32, 33], [11, 12, 13], [21, 22, 23]],
+        [[13, 11, 12], [23, 21, 22], [33, 31, 32]],
+    ]
+)
 found = torch.stack([P, moved["layers.0.weight"], moved["layers.1.weight"]])
-mismatches, wrong_side = int((found != printed).sum()), int((X @ P != printed[2]).sum())
+mismatches, wrong_side = int((found != printed).sum()), int((printed[2] != X @ P).sum())
 assert mismatches == 0 and wrong_side > 0
 _ = run.claim("perm-example", mismatches=mismatches, matrices=len(found), control=wrong_side)
 
 # %% [markdown]
 # ## The invariance theorem
 #
-# **Claim** ({cite:t}`ballerini2023`, Theorem 2.1; also {cite:t}`ainsworth2023`, {cite:t}`navon2024`, {cite:t}`tatro2020`;
-# known since {cite:t}`hechtnielsen1990`).
+# **Claim** ({cite:t}`ballerini2023`, Theorem 2.1; also {cite:t}`ainsworth2023`,
+# {cite:t}`navon2024`, {cite:t}`tatro2020`; known since {cite:t}`hechtnielsen1990`).
 #
 # ````{prf:theorem} Permutation invariance
 # :label: thm-invariance
 #
-# Let $\sigma$ act element by element, and let $P_1,\dots,P_{L-1}$ be permutation matrices of the hidden layers,
-# $P_0=P_L=I$. Then the networks {eq}`eq-network` with parameters
+# Let $\sigma$ act element by element, and let $P_1,\dots,P_{L-1}$ be permutation matrices of the
+# hidden layers, $P_0=P_L=I$. Then the networks {eq}`eq-network` with parameters
 #
 # ```{math}
 # :label: eq-invariance
@@ -108,22 +117,33 @@ _ = run.claim("perm-example", mismatches=mismatches, matrices=len(found), contro
 # and with parameters $W_\ell, b_\ell$ compute the same function.
 # ````
 #
-# ```{prf:proof}
-# We show $z'_\ell = P_\ell z_\ell$ by induction. It holds for $\ell=0$. If it holds for $\ell-1$, then
-# $W'_\ell z'_{\ell-1} + b'_\ell = P_\ell W_\ell P_{\ell-1}^\top P_{\ell-1} z_{\ell-1} + P_\ell b_\ell = P_\ell (W_\ell z_{\ell-1} + b_\ell)$.
-# A map that acts on every entry alike does not care about their order, so $\sigma(P_\ell y) = P_\ell\,\sigma(y)$ and
-# $z'_\ell = P_\ell z_\ell$. In the last layer $P_L = I$ and there is no $\sigma$: the outputs are equal.
+# ````{prf:proof}
+# We show $z'_\ell = P_\ell z_\ell$ by induction. It holds for $\ell=0$. If it holds for $\ell-1$,
+# then
+#
+# ```{math}
+# \begin{aligned}
+# W'_\ell z'_{\ell-1} + b'_\ell
+# &= P_\ell W_\ell P_{\ell-1}^\top P_{\ell-1} z_{\ell-1} + P_\ell b_\ell \\
+# &= P_\ell (W_\ell z_{\ell-1} + b_\ell) .
+# \end{aligned}
 # ```
 #
-# In the library the theorem is one method. It walks through the axes of every tensor and reorders those that belong to a
-# group of units; which axes do is data, the *spec*, so the same lines serve every architecture.
+# A map that acts on every entry alike does not care about their order, so
+# $\sigma(P_\ell y) = P_\ell\,\sigma(y)$ and $z'_\ell = P_\ell z_\ell$. In the last layer $P_L = I$
+# and there is no $\sigma$: the outputs are equal.
+# ````
+#
+# In the library the theorem is one method. It walks through the axes of every tensor and reorders
+# those that belong to a group of units; which axes do is data, the *spec*, so the same lines serve
+# every architecture.
 #
 # ```{source} onebasin.symmetry.permutation.Permutation.act
 # ```
 #
-# The check draws networks of random depth (two to six layers), random widths (1 to 47), five activations, and both
-# floating-point types. On paper the outputs are equal; in a computer the terms of a sum are added in another order, which
-# costs a few roundings. We measure in that unit.
+# The check draws networks of random depth (two to six layers), random widths (1 to 47), five
+# activations, and both floating-point types. On paper the outputs are equal; in a computer the
+# terms of a sum are added in another order, which costs a few roundings. We measure in that unit.
 
 
 # %%
@@ -153,9 +173,10 @@ for case in range(networks):
 assert max(errors) <= 256
 
 # %% [markdown]
-# Roundings can hide a small error, so the second check leaves no room for any. With whole numbers for weights, biases and
-# inputs, float64 sums are exact in any order and the outputs have to agree *bit by bit*. It also lets us take the words "any
-# element-wise $\sigma$" seriously: a step, and the remainder modulo 7, are about as far from smooth as functions get.
+# Roundings can hide a small error, so the second check leaves no room for any. With whole numbers
+# for weights, biases and inputs, float64 sums are exact in any order and the outputs have to agree
+# *bit by bit*. It also lets us take the words "any element-wise $\sigma$" seriously: a step, and
+# the remainder modulo 7, are about as far from smooth as functions get.
 
 # %%
 strange = [lambda y: (y > 0).to(y), lambda y: y.remainder(7), torch.abs, torch.relu]
@@ -169,8 +190,9 @@ for case in range(networks):
 assert inexact == 0
 
 # %% [markdown]
-# A check should also be able to fail. Since the symmetry is data, forgetting half of it is easy: in the spec below the
-# outgoing axes belong to no group, so rows and biases move and the next layer is not told.
+# A check should also be able to fail. Since the symmetry is data, forgetting half of it is easy: in
+# the spec below the outgoing axes belong to no group, so rows and biases move and the next layer is
+# not told.
 
 # %%
 wide = Mlp((4, 32, 32, 3)).double()
@@ -184,33 +206,39 @@ for case in range(20):
 assert min(damage) > 0.001
 
 # %% tags=["remove-output"]
-_ = run.record("invariance", metrics={"error": book.metric(errors, "roundings")}, seeds=range(networks))
+_ = run.record(
+    "invariance", metrics={"error": book.metric(errors, "roundings")}, seeds=range(networks)
+)
 _ = run.claim(
     "perm-invariance", error=max(errors), inexact=inexact, cases=2 * networks, control=min(damage)
 )
 
 # %% [markdown]
-# The largest difference over all networks was {measured}`foundations/permutations/perm-invariance.claim:error:.1f` roundings,
-# the mean {measured}`foundations/permutations/invariance.none:error:.2f`; with whole numbers not one bit differed; and
-# the forgotten half changed the output by at least
+# The largest difference over all networks was
+# {measured}`foundations/permutations/perm-invariance.claim:error:.1f` roundings, the mean
+# {measured}`foundations/permutations/invariance.none:error:.2f`; with whole numbers not one bit
+# differed; and the forgotten half changed the output by at least
 # {measured}`foundations/permutations/perm-invariance.claim:control:.2f` of its size.
 #
 # ## What else commutes
 #
-# **Claim** ({cite:t}`tatro2020`, §3). *The $P_\ell$ have to be permutations, since more general linear maps do not commute
-# with $\sigma$.*
+# **Claim** ({cite:t}`tatro2020`, §3). *The $P_\ell$ have to be permutations, since more general
+# linear maps do not commute with $\sigma$.*
 #
-# Replace the permutations in {eq}`eq-invariance` by any invertible matrices $M_\ell$, and the transposes by inverses:
+# Replace the permutations in {eq}`eq-invariance` by any invertible matrices $M_\ell$, and the
+# transposes by inverses:
 #
 # ```{math}
 # :label: eq-general-map
 # W'_\ell = M_\ell W_\ell M_{\ell-1}^{-1}, \qquad b'_\ell = M_\ell b_\ell .
 # ```
 #
-# The function stays the same if $\sigma(M y) = M\sigma(y)$ for all $y$. For a generic $M$ that fails, as claimed. But two
-# families are missing from the sentence. ReLU satisfies $\sigma(sy) = s\,\sigma(y)$ for $s>0$, so *positive diagonal*
-# matrices commute with it; {cite:t}`flowweights` builds on that. An odd activation satisfies $\sigma(-y) = -\sigma(y)$, so
-# *flips of sign* commute with tanh and with the sine of a SIREN. We try four kinds of map on five activations.
+# The function stays the same if $\sigma(M y) = M\sigma(y)$ for all $y$. For a generic $M$ that
+# fails, as claimed. But two families are missing from the sentence. ReLU satisfies
+# $\sigma(sy) = s\,\sigma(y)$ for $s>0$, so *positive diagonal* matrices commute with it;
+# {cite:t}`flowweights` builds on that. An odd activation satisfies $\sigma(-y) = -\sigma(y)$, so
+# *flips of sign* commute with tanh and with the sine of a SIREN. We try four kinds of map on five
+# activations.
 
 
 # %%
@@ -247,15 +275,20 @@ for k, a, case in torch.cartesian_prod(*map(torch.arange, change.shape)).tolist(
     change[k, a, case] = relative_change(network.run(new, x), network.run(state, x))
 
 # %% [markdown]
-# An exception is a pair of a map that is no permutation and an activation that it leaves alone in *every* draw. As the sentence
-# is printed it allows none, so its row cannot be better than *same direction*: what holds is that a generic orthogonal
-# matrix changes the function of every one of these networks.
+# An exception is a pair of a map that is no permutation and an activation that it leaves alone in
+# *every* draw. As the sentence is printed it allows none, so its row cannot be better than *same
+# direction*: what holds is that a generic orthogonal matrix changes the function of every one of
+# these networks.
 
 # %%
 kept = (change < 1e-12).all(dim=2)
 exceptions = [(kinds[k], sigmas[a]) for k, a in kept.nonzero().tolist() if k > 0]
 assert kept[0].all() and not kept[1].any()
-assert set(exceptions) == {("positive diagonal", "relu"), ("sign flips", "tanh"), ("sign flips", "sin")}
+assert set(exceptions) == {
+    ("positive diagonal", "relu"),
+    ("sign flips", "tanh"),
+    ("sign flips", "sin"),
+}
 _ = run.record(
     "commute",
     metrics={"orthogonal": book.metric(change[1].flatten().tolist(), "1")},
@@ -267,13 +300,11 @@ _ = run.claim(
 )
 
 # %% mystnb={"figure": {"name": "fig-commute", "caption": "Which linear maps of the hidden units keep a network's function. Every mark is one network 3-16-16-2 with random maps in both hidden layers (float64). Permutations always do. An orthogonal matrix never does, while positive diagonals do with ReLU and flips of sign with tanh and sine."}, "image": {"alt": "Relative change of the output on a logarithmic axis for four kinds of linear maps and five activations: all marks of permutations lie in the rounding band, all of orthogonal maps far above it, positive diagonals fall into the band only for ReLU, sign flips only for tanh and sine."}}
-from onebasin.plotting import permutations as draw
-
 run.show(draw.draw_commute, "commute")
 
 # %% [markdown]
-# The exceptions matter later. [Scalings](scaling.py) get a chapter of their own, and the signs are the beginning of an explanation
-# why permutations alone align implicit representations so badly.
+# The exceptions matter later. [Scalings](scaling.py) get a chapter of their own, and the signs are
+# the beginning of an explanation why permutations alone align implicit representations so badly.
 #
 # ## The group and its action
 #
@@ -284,9 +315,10 @@ run.show(draw.draw_commute, "commute")
 # (g g')\#v = g\#(g'\#v), \qquad g g^{-1} = e, \qquad g^{-1} = g^\top ,
 # ```
 #
-# where $g\#v$ is the action {eq}`eq-invariance` on the weights $v$. That it is a *left* action, $g'$ first and then $g$, is
-# the part worth testing: code that composes in the other order passes every test with a single permutation. Moving weights does
-# no arithmetic, so all laws are compared bit by bit.
+# where $g\#v$ is the action {eq}`eq-invariance` on the weights $v$. That it is a *left* action,
+# $g'$ first and then $g$, is the part worth testing: code that composes in the other order passes
+# every test with a single permutation. Moving weights does no arithmetic, so all laws are compared
+# bit by bit.
 
 
 # %%
@@ -318,19 +350,21 @@ assert broken == 0 and noticed >= 0.5
 _ = run.claim("perm-group-laws", mismatches=broken, cases=triples, control=noticed)
 
 # %% [markdown]
-# The wrong order was noticed in {measured}`foundations/permutations/perm-group-laws.claim:control:.2f` of the cases; in the rest
+# The wrong order was noticed in
+# {measured}`foundations/permutations/perm-group-laws.claim:control:.2f` of the cases; in the rest
 # the two elements happen to commute, as in networks of a unit or two.
 #
 # ## Symmetries as automorphisms of a graph
 #
-# **Claim** ({cite:t}`flowweights`, §4.1, after Lim et al.). *The permutation symmetries are the automorphisms of the neural graph
-# that fix inputs and outputs.*
+# **Claim** ({cite:t}`flowweights`, §4.1, after Lim et al.). *The permutation symmetries are the
+# automorphisms of the neural graph that fix inputs and outputs.*
 #
-# Draw a vertex for every unit (or channel) and an edge for every parameter. A relabelling of the hidden vertices is an *automorphism*
-# if it maps edges to edges, of the same kind. This needs no notion of a layer: units of different layers may be exchanged, as far
-# as the definition is concerned. For tiny networks all relabellings can be tried, and the claim becomes a statement about two finite
-# sets. Our five networks are two perceptrons, a CNN with kernels of three taps, and two with a skip connection, which forces the layers it
-# joins to share one permutation.
+# Draw a vertex for every unit (or channel) and an edge for every parameter. A relabelling of the
+# hidden vertices is an *automorphism* if it maps edges to edges, of the same kind. This needs no
+# notion of a layer: units of different layers may be exchanged, as far as the definition is
+# concerned. For tiny networks all relabellings can be tried, and the claim becomes a statement
+# about two finite sets. Our five networks are two perceptrons, a CNN with kernels of three taps,
+# and two with a skip connection, which forces the layers it joins to share one permutation.
 
 # %%
 cases = [
@@ -345,8 +379,9 @@ tried = [sum(1 for _ in neural.relabellings(graph)) for graph in graphs]
 found = [neural.automorphisms(graph) for graph in graphs]
 
 # %% [markdown]
-# Equal as sets? And does every automorphism, carrying each parameter along with its edge, keep the function? The function is
-# evaluated on the graph itself, vertex by vertex, so nothing about layers is assumed here either.
+# Equal as sets? And does every automorphism, carrying each parameter along with its edge, keep the
+# function? The function is evaluated on the graph itself, vertex by vertex, so nothing about layers
+# is assumed here either.
 
 # %%
 stray, error = 0, 0.0
@@ -381,10 +416,12 @@ run.show(draw.draw_graphs, "automorphisms")
 # %% [markdown]
 # ## How many there are
 #
-# **Claim** ({cite:t}`ainsworth2023`, Table 1). *An MLP with three hidden layers of 512 has $10^{3498}$ permutation symmetries, VGG16
-# $10^{35160}$, ResNet50 $10^{55109}$; the observable universe has at most $10^{82}$ atoms.*
+# **Claim** ({cite:t}`ainsworth2023`, Table 1). *An MLP with three hidden layers of 512 has
+# $10^{3498}$ permutation symmetries, VGG16 $10^{35160}$, ResNet50 $10^{55109}$; the observable
+# universe has at most $10^{82}$ atoms.*
 #
-# The group is a product of symmetric groups, one for each set of units that can be relabelled independently, so its order is
+# The group is a product of symmetric groups, one for each set of units that can be relabelled
+# independently, so its order is
 #
 # ```{math}
 # :label: eq-group-order
@@ -395,7 +432,7 @@ run.show(draw.draw_graphs, "automorphisms")
 
 # %%
 architectures = {
-    "MLP 3 × 512": (counting.mlp_groups(512, 3), counting.mlp_groups(512, 3)),
+    "MLP 3 x 512": (counting.mlp_groups(512, 3), counting.mlp_groups(512, 3)),
     "VGG16": (counting.vgg16_groups(), counting.vgg16_groups()),
     "ResNet50": (counting.resnet50_groups(tied=False), counting.resnet50_groups(tied=True)),
 }
@@ -406,15 +443,18 @@ assert [count.floors for count in free] == printed
 assert min(count.exact for count in tied) > counting.ATOMS_LOG10
 
 # %% [markdown]
-# So the printed exponents come out to the last digit, by a recipe that can be told from them: round the exponent of every layer down,
-# then add. Added first and rounded last, the MLP has
-# $10^k$ symmetries with $k=$ {measured}`foundations/permutations/perm-count.claim:mlp:.1f`, forty times as many, and VGG16
-# {measured}`foundations/permutations/perm-count.claim:vgg:.1f` (with two dense layers of 4096: the table fits no other width).
+# So the printed exponents come out to the last digit, by a recipe that can be told from them: round
+# the exponent of every layer down, then add. Added first and rounded last, the MLP has $10^k$
+# symmetries with $k=$ {measured}`foundations/permutations/perm-count.claim:mlp:.1f`, forty times as
+# many, and VGG16 {measured}`foundations/permutations/perm-count.claim:vgg:.1f` (with two dense
+# layers of 4096: the table fits no other width).
 #
-# ResNet50 is more instructive. Its table entry counts the outputs of all 49 convolutions as free. But a skip connection adds channel 7 of a
-# block's input to channel 7 of its output, so the two must carry the same label, block after block through a whole stage. As in the last
-# two graphs above, tied layers share one permutation. That leaves $k=$ {measured}`foundations/permutations/perm-count.claim:resnet:.1f`: less
-# than half the digits, and still beyond all comparison with atoms.
+# ResNet50 is more instructive. Its table entry counts the outputs of all 49 convolutions as free.
+# But a skip connection adds channel 7 of a block's input to channel 7 of its output, so the two
+# must carry the same label, block after block through a whole stage. As in the last two graphs
+# above, tied layers share one permutation. That leaves $k=$
+# {measured}`foundations/permutations/perm-count.claim:resnet:.1f`: less than half the digits, and
+# still beyond all comparison with atoms.
 
 # %% tags=["remove-output"]
 _ = run.record(
@@ -429,7 +469,9 @@ _ = run.record(
     },
 )
 exact = dict(zip(["mlp", "vgg", "resnet"], [count.exact for count in tied], strict=True))
-floors = dict(zip(["mlp_floor", "vgg_floor", "resnet_floor"], [count.floors for count in free], strict=True))
+floors = dict(
+    zip(["mlp_floor", "vgg_floor", "resnet_floor"], [count.floors for count in free], strict=True)
+)
 _ = run.claim("perm-count", **exact, **floors)
 
 # %% mystnb={"figure": {"name": "fig-counts", "caption": "The number of permutation symmetries of three architectures as a power of ten, printed and exact. The axis shows the exponent, and even that on a logarithmic scale."}, "image": {"alt": "Exponents of the number of symmetries on a logarithmic axis for an MLP, VGG16 and ResNet50: printed and exact marks nearly coincide for the first two, for ResNet50 the exact mark lies clearly below the printed one, and all lie far to the right of a dashed line for the atoms of the universe."}}
@@ -438,23 +480,31 @@ run.show(draw.draw_counts, "counts")
 # %% [markdown]
 # ## What alignment inherits
 #
-# **Claim** ({cite:t}`navon2024`, Propositions 1 and 2). *Let $\mathcal G(v,v')=\argmin_{k\in G}\lVert v-k\#v'\rVert^2$. Then*
+# **Claim** ({cite:t}`navon2024`, Propositions 1 and 2). *Let
+# $\mathcal G(v,v')=\argmin_{k\in G}\lVert v-k\#v'\rVert^2$. Then*
 #
 # ```{math}
 # :label: eq-equivariance
-# \mathcal G(g\#v,\;g'\#v') = g\,\mathcal G(v,v')\,g'^\top, \qquad \mathcal G(v',v)=\mathcal G(v,v')^\top .
+# \mathcal G(g\#v,\;g'\#v') = g\,\mathcal G(v,v')\,g'^\top, \qquad
+# \mathcal G(v',v)=\mathcal G(v,v')^\top .
 # ```
 #
-# Shuffle the labels of both networks, and the best alignment shuffles along; exchange the networks, and it inverts. A learned aligner should be
-# built to satisfy both, which is the idea behind Deep-Align. The reason is one line: $\lVert g\#v - k\#(g'\#v')\rVert = \lVert v - (g^\top k g')\#v'\rVert$,
-# because permuting all coordinates changes no distance. The paper adds that several minimisers transform as a set, and that any other objective
-# $E(v, v')$ will do if it is invariant under $G$ and symmetric. For tiny networks all of it can be enumerated.
+# Shuffle the labels of both networks, and the best alignment shuffles along; exchange the networks,
+# and it inverts. A learned aligner should be built to satisfy both, which is the idea behind
+# Deep-Align. The reason is one line:
+# $\lVert g\#v - k\#(g'\#v')\rVert = \lVert v - (g^\top k g')\#v'\rVert$, because permuting all
+# coordinates changes no distance. The paper adds that several minimisers transform as a set, and
+# that any other objective $E(v, v')$ will do if it is invariant under $G$ and symmetric. For tiny
+# networks all of it can be enumerated.
 
 
 # %%
 def two_sides(spec, v, w, g, h, objective):
     """Both sides of the two laws, as sets of permutations."""
-    best = [exhaustive.from_key(spec, key) for key in exhaustive.minimisers(spec, v, w, objective=objective)]
+    best = [
+        exhaustive.from_key(spec, key)
+        for key in exhaustive.minimisers(spec, v, w, objective=objective)
+    ]
     shuffled = exhaustive.minimisers(spec, apply(g, v), apply(h, w), objective=objective)
     swapped = exhaustive.minimisers(spec, w, v, objective=objective)
     first = shuffled == {exhaustive.as_key(g @ k @ h.inverse()) for k in best}
@@ -462,8 +512,9 @@ def two_sides(spec, v, w, g, h, objective):
 
 
 # %% [markdown]
-# Four objectives are tried: the squared distance, the sum of absolute differences, and two that must fail. The third weights every parameter
-# by its position in the list, so it is not invariant. The fourth punishes only what $v$ lacks, so it is not symmetric.
+# Four objectives are tried: the squared distance, the sum of absolute differences, and two that
+# must fail. The third weights every parameter by its position in the list, so it is not invariant.
+# The fourth punishes only what $v$ lacks, so it is not symmetric.
 
 
 # %%
@@ -473,7 +524,9 @@ def distance(power):
 
 
 def positional(v, w):
-    return sum(((v[n] - w[n]).square().flatten(1) * (1 + torch.arange(w[n][0].numel()))).sum(1) for n in w)
+    return sum(
+        ((v[n] - w[n]).square().flatten(1) * (1 + torch.arange(w[n][0].numel()))).sum(1) for n in w
+    )
 
 
 def one_sided(v, w):
@@ -485,10 +538,15 @@ def one_sided(v, w):
 
 # %%
 outcome = {name: [] for name in ("squared", "absolute", "positional", "one-sided")}
-objectives = dict(zip(outcome, [exhaustive.squared_distance, distance(1), positional, one_sided], strict=True))
+objectives = dict(
+    zip(outcome, [exhaustive.squared_distance, distance(1), positional, one_sided], strict=True)
+)
 for case in range(pairs):
     network = Mlp((2, 3, 3, 1) if case % 4 < 2 else (1, 4, 2))
-    states = [Mlp(network.widths, generator=stream("align", case, k)).double().state_dict() for k in (0, 1)]
+    states = [
+        Mlp(network.widths, generator=stream("align", case, k)).double().state_dict()
+        for k in (0, 1)
+    ]
     v, w = ({n: (2 * t).round() if case % 2 else t for n, t in state.items()} for state in states)
     g, h = (random_element(network, v, case, k) for k in (0, 1))
     for name, objective in objectives.items():
@@ -510,19 +568,22 @@ _ = run.claim(
 
 # %% [markdown]
 # Of {measured}`foundations/permutations/align-equivariance.claim:cases:.0f` pairs,
-# {measured}`foundations/permutations/align-equivariance.claim:ties:.0f` had more than one minimiser, and the laws held for all of them, as sets. The two
-# unlawful objectives broke a law {measured}`foundations/permutations/align-equivariance.claim:control:.0f` times.
+# {measured}`foundations/permutations/align-equivariance.claim:ties:.0f` had more than one
+# minimiser, and the laws held for all of them, as sets. The two unlawful objectives broke a law
+# {measured}`foundations/permutations/align-equivariance.claim:control:.0f` times.
 #
 # ## Paper and measurement
 #
 # ```{verdicts} foundations/permutations
 # ```
 #
-# **Caveats.** Exact statements are tested on random networks, so a verdict here means that no counterexample was found among those tried; the
-# proofs carry the rest. Two rows stop at *same direction*, because the sentence as printed is too strong (*perm-only*) or its number is
-# something else than the count it stands for (*perm-count*). Reading *perm-only* as "a generic linear map", or *perm-count* as
-# "about that many", would turn both into *reproduced*. The group studied here is the one that works for *all* weights: particular networks have
-# more symmetry, for instance two units with equal weights, or a dead unit whose outgoing weights can be anything.
+# **Caveats.** Exact statements are tested on random networks, so a verdict here means that no
+# counterexample was found among those tried; the proofs carry the rest. Two rows stop at *same
+# direction*, because the sentence as printed is too strong (*perm-only*) or its number is something
+# else than the count it stands for (*perm-count*). Reading *perm-only* as "a generic linear map",
+# or *perm-count* as "about that many", would turn both into *reproduced*. The group studied here is
+# the one that works for *all* weights: particular networks have more symmetry, for instance two
+# units with equal weights, or a dead unit whose outgoing weights can be anything.
 #
 # **Cost.**
 #
@@ -532,22 +593,30 @@ _ = run.claim(
 # ## Exercises
 #
 # 1. *(recall)* In the example, which entry of `perm` says where row 1 of $X$ goes?
-# 2. *(change an assumption)* Let $\sigma$ be the identity. Which maps $M_\ell$ keep the function now, and what does that do to the number of symmetries?
-# 3. *(change an assumption)* Prune a weight, that is, delete its edge from the graph of a perceptron 2-3-3-1. How many automorphisms are left?
-# 4. *(measure)* Give two hidden units equal incoming *and* outgoing weights. How many elements of $G$ map $v$ to itself, and what does that do to
-#    $\mathcal G(v, v)$?
+# 2. *(change an assumption)* Let $\sigma$ be the identity. Which maps $M_\ell$ keep the function
+#    now, and what does that do to the number of symmetries?
+# 3. *(change an assumption)* Prune a weight, that is, delete its edge from the graph of a
+#    perceptron 2-3-3-1. How many automorphisms are left?
+# 4. *(measure)* Give two hidden units equal incoming *and* outgoing weights. How many elements of
+#    $G$ map $v$ to itself, and what does that do to $\mathcal G(v, v)$?
 #
 # ````{dropdown} Solutions
-# 1. `perm` says where rows come *from*. Row 1 (index 0) goes to row 2 (index 1) because `perm[1] == 0`.
-# 2. All invertible ones: a linear network has a continuous family of symmetries, $\mathrm{GL}(d_1)\times\dots\times\mathrm{GL}(d_{L-1})$, and no number
-#    counts them.
-# 3. The edge between the hidden layers fixes its two ends, so the rest permutes freely: $2!\cdot 2! = 4$ of 36. Try it:
-#    `neural.automorphisms(neural.Graph(graph.widths, graph.edges - {((1, 0), (2, 0), "0")}))`.
-# 4. Two: the identity and the exchange of the twins. $\mathcal G(v,v)$ is exactly that set, so it contains the identity but is not alone: ties are not
-#    an accident of round numbers but a sign of a symmetric network.
+# 1. `perm` says where rows come *from*. Row 1 (index 0) goes to row 2 (index 1) because
+#    `perm[1] == 0`.
+# 2. All invertible ones: a linear network has a continuous family of symmetries,
+#    $\mathrm{GL}(d_1)\times\dots\times\mathrm{GL}(d_{L-1})$, and no number counts them.
+# 3. The edge between the hidden layers fixes its two ends, so the rest permutes freely:
+#    $2!\cdot 2! = 4$ of 36. Try it:
+#    `pruned = neural.Graph(graphs[0].widths, graphs[0].edges - {((1, 0), (2, 0), "0")})`, then
+#    `len(neural.automorphisms(pruned))`.
+# 4. Two: the identity and the exchange of the twins. $\mathcal G(v,v)$ is exactly that set, so it
+#    contains the identity but is not alone: ties are not an accident of round numbers but a sign of
+#    a symmetric network.
 # ````
 #
-# References: {cite:p}`ballerini2023,ainsworth2023,navon2024,tatro2020,flowweights,hechtnielsen1990`. Next: [the loss between two networks](barrier.py).
+# References:
+# {cite:p}`ballerini2023,ainsworth2023,navon2024,tatro2020,flowweights,hechtnielsen1990`. Next:
+# [the loss between two networks](barrier.py).
 
 # %% tags=["nbval-check-output"]
 run.finish()

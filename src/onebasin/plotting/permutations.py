@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from onebasin.records import Record
-    from onebasin.symmetry.automorphisms import Graph
+    from onebasin.symmetry.neural import Graph
 
 #: Below this relative change (float64) two outputs count as equal to rounding.
 ROUNDING = 1e-12

@@ -4,7 +4,7 @@ import torch
 from onebasin.errors import InputError
 from onebasin.networks import Mlp
 from onebasin.seeds import stream
-from onebasin.symmetry import automorphisms as neural
+from onebasin.symmetry import neural
 from onebasin.symmetry.verify import relative_change, roundings
 
 CASES = [
@@ -37,7 +37,7 @@ def test_automorphisms_are_the_permutation_group(widths, shifts, skips, tied, or
 @pytest.mark.parametrize(("widths", "shifts", "skips", "tied", "order"), CASES)
 def test_automorphisms_keep_the_function(widths, shifts, skips, tied, order):
     graph = neural.neural_graph(widths, shifts=shifts, skips=skips)
-    generator = stream("test-automorphisms", 0)
+    generator = stream("test-neural", 0)
     weights = weights_of(graph, generator)
     x = torch.randn(widths[0], 5, 3, generator=generator, dtype=torch.float64)
     before = neural.run(graph, weights, x)
@@ -49,7 +49,7 @@ def test_untied_permutation_is_no_automorphism_and_changes_the_function():
     graph = neural.neural_graph((1, 2, 2, 2, 1), skips=((1, 3),))
     mapping = {vertex: vertex for vertex in graph.hidden} | {(1, 0): (1, 1), (1, 1): (1, 0)}
     assert mapping not in neural.automorphisms(graph)
-    weights = weights_of(graph, stream("test-automorphisms", 1))
+    weights = weights_of(graph, stream("test-neural", 1))
     x = torch.linspace(-1, 1, 7, dtype=torch.float64).view(1, 1, 7)
     before, after = (neural.run(graph, w, x) for w in (weights, neural.move(mapping, weights)))
     assert relative_change(after, before) > 1e-3
@@ -64,7 +64,7 @@ def test_graph_computes_the_mlp():
             weights[((-1, 0), (layer + 1, unit), "0")] = linear.bias[unit].item()
             for source, value in enumerate(row):
                 weights[((layer, source), (layer + 1, unit), "0")] = value
-    x = torch.randn(4, 2, generator=stream("test-automorphisms", 2), dtype=torch.float64)
+    x = torch.randn(4, 2, generator=stream("test-neural", 2), dtype=torch.float64)
     ours = neural.run(graph, weights, x.T.unsqueeze(1)).squeeze(1).T
     assert roundings(ours, network(x)) < 64
 
