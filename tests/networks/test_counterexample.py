@@ -55,7 +55,7 @@ def test_a_wrong_network_is_noticed():
     assert pieces.largest(gap) > 0
 
 
-@pytest.mark.parametrize(("first", "second", "free"), [(1, 0, 1), (0, 1, 0), (1, 1, 1)])
+@pytest.mark.parametrize(("first", "second", "free"), [(1, 0, 1), (0, 1, 0)])
 def test_idle_units_keep_the_function_and_only_the_first_layer_opens_a_path(first, second, free):
     ref, other = (counterexample.widen(state, first, second) for state in counterexample.pair())
     start = pieces.layers(ref)
