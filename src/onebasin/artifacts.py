@@ -259,8 +259,8 @@ class _Work:
             raise SliceEnd("the time slice is over: what is finished is kept; run again to go on.")
 
     def finish(self) -> Artifact:
-        """The artifact; a store that only holds finished ones may be read-only."""
-        if not (self.folder / "recipe.json").is_file():
+        """The artifact; where nothing was made nothing is written: the store may be read-only."""
+        if self.mine or not (self.folder / "recipe.json").is_file():
             self._summarise()
         infos = [self.infos[index] for index in sorted(self.infos)]
         times = tuple(float(info["seconds"]) for info in infos)
