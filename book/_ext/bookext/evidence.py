@@ -25,7 +25,7 @@ def _all(roots: tuple[Path, ...]) -> dict[Key, Record]:
     """Every readable record by (profile, chapter, experiment, method); earlier roots come first."""
     found: dict[Key, Record] = {}
     for folder in roots:
-        for path in sorted(folder.glob("*/*/*/*.json")):
+        for path in sorted(folder.glob("*/*/*/[!.]*.json")):
             try:
                 one = records.load(path)
             except CorruptFileError as error:

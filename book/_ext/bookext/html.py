@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 _VOID = {"input", "br", "hr", "img"}
 
 
-class Element(nodes.General, nodes.Inline, nodes.Element):
+class Element(nodes.General, nodes.Inline, nodes.TextElement):
     """An HTML element with docutils children; its tag and attributes stand in ``ob``."""
 
 
@@ -28,7 +28,7 @@ def element(tag: str, *children: nodes.Node | str, **attributes: Any) -> Element
         attributes: HTML attributes; a trailing underscore is dropped, others become hyphens.
             ``None`` and ``False`` leave an attribute out, ``True`` sets it without a value.
     """
-    node = Element()
+    node = Element("", "")
     node["ob_tag"] = tag
     node["ob_attributes"] = {
         name.rstrip("_").replace("_", "-"): value
