@@ -1,0 +1,202 @@
+"""Run keys: what a finished chapter was made from, and whether that is still so.
+
+A key has parts: the chapter's code, its parameters, the checksums of its data, the versions that
+matter, the source files of this library that it loaded, the ledger rows it judges and the recorded
+results it draws beside its own. A run whose parts are all what they were is not repeated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from onebasin import claims, files, paths, provenance, records, sidecar
+from onebasin.errors import CorruptFileError, InputError
+
+# What runs a chapter, but is not run by it.
+_MACHINERY = ("cli/", "checks/", "cells.py", "jobs.py", "keys.py", "notebook.py", "plain.py")
+_MACHINERY += ("runner.py", "worker.py", "publish.py", "compare.py")
+_CHANGED = "it changed while the chapter ran"
+
+
+def build_folder(variant: str | None = None) -> Path:
+    """Where runs put what they make: ``_build``, or a folder of its own for a variant."""
+    top = paths.root() / "_build"
+    return top / "variants" / variant if variant else top
+
+
+def note_path(chapter: str, profile: str, variant: str | None = None) -> Path:
+    """The note on the last run of a chapter at a profile."""
+    return build_folder(variant) / "runs" / profile / f"{chapter}.json"
+
+
+def executed_path(chapter: str, profile: str, variant: str | None = None) -> Path:
+    """The executed notebook of a chapter at a profile."""
+    return build_folder(variant) / "executed" / profile / f"{chapter}.ipynb"
+
+
+def read_note(chapter: str, profile: str, variant: str | None = None) -> dict[str, Any] | None:
+    """The note on the last run, or None if there is none or it is damaged."""
+    path = note_path(chapter, profile, variant)
+    if not path.is_file():
+        return None
+    try:
+        note = files.read_json(path, "run the chapter again")
+    except CorruptFileError:
+        return None
+    return note if isinstance(note, dict) and "state" in note else None
+
+
+def snapshot() -> dict[str, str]:
+    """SHA-256 of every source file of this library, by its path in the repository."""
+    return {
+        f"src/onebasin/{path.relative_to(paths.PACKAGE).as_posix()}": files.sha256(path)
+        for path in sorted(paths.PACKAGE.rglob("*.py"))
+    }
+
+
+def parts(
+    chapter: str,
+    profile: str,
+    params: Mapping[str, Any],
+    text: str,
+    begin: Mapping[str, str],
+) -> dict[str, Any]:
+    """The key of a run that has just ended, from the note that ``book.finish`` left.
+
+    Args:
+        chapter: E.g. ``"inrs/line"``.
+        profile: Its profile.
+        params: All its parameters.
+        text: The chapter's source as it was run.
+        begin: :func:`snapshot` from before the run; a file that changed since gets no mark.
+
+    Returns:
+        The parts; ``sources`` maps each loaded file to its fingerprint.
+    """
+    note = sidecar.read(paths.live(), profile, chapter) or {}
+    loaded = [name for name in note.get("sources", []) if not _machinery(name)]
+    now = snapshot()
+    marks = {
+        name: _mark(name) if begin.get(name) == now.get(name) else _CHANGED for name in loaded
+    }
+    return {
+        **_common(chapter, profile, params, text),
+        "sources": marks,
+        "data": _data(chapter, profile),
+    }
+
+
+def key(found: Mapping[str, Any]) -> str:
+    """Sixteen hex digits that stand for all parts."""
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def moved(
+    note: Mapping[str, Any], params: Mapping[str, Any], text: str
+) -> list[str]:
+    """What differs now from what a finished run was made from; empty if nothing does.
+
+    Args:
+        note: The note on the run.
+        params: All parameters it would get now.
+        text: The chapter's source now.
+    """
+    held, chapter, profile = note["parts"], note["chapter"], note["profile"]
+    reasons = [
+        f"{name} changed"
+        for name, value in _common(chapter, profile, params, text).items()
+        if held.get(name) != value
+    ]
+    reasons += [
+        f"{name.removeprefix('src/onebasin/')} changed"
+        for name, mark in held["sources"].items()
+        if _mark(name) != mark
+    ]
+    reasons += [f"data {name} changed" for name, mark in held["data"].items() if _other(name, mark)]
+    beside = sidecar.read(paths.live(), profile, chapter)
+    if beside is None or beside["digest"] != note["digest"] or not _records_there(beside):
+        reasons.append("its records are gone or another run's")
+    return reasons
+
+
+def _common(
+    chapter: str, profile: str, params: Mapping[str, Any], text: str
+) -> dict[str, Any]:
+    rows = {
+        name: {key: value for key, value in asdict(row).items() if key in ("rule", "cap", "unit", "measures")}
+        for name, row in claims.load().items()
+        if row.chapter == chapter
+    }
+    found = {
+        "code": provenance.fingerprint(text),
+        "parameters": dict(params),
+        "versions": provenance.versions(),
+        "ledger rows": _hash(rows),
+        "recorded results": _hash(_results(chapter, profile)),
+    }
+    return json.loads(json.dumps(found))
+
+
+def _results(chapter: str, profile: str) -> dict[str, str]:
+    """Checksums of the recorded results that a chapter may draw beside its own."""
+    found = sorted(paths.results().glob(f"*/{chapter}/*.json"))
+    others = [path for path in found if path.relative_to(paths.results()).parts[0] != profile]
+    return {path.relative_to(paths.results()).as_posix(): files.sha256(path) for path in others}
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _machinery(name: str) -> bool:
+    return name.removeprefix("src/onebasin/").startswith(_MACHINERY)
+
+
+def _mark(name: str) -> str | None:
+    path = paths.PACKAGE / name.removeprefix("src/onebasin/")
+    return provenance.fingerprint(path.read_text(encoding="utf8")) if path.is_file() else None
+
+
+def _data(chapter: str, profile: str) -> dict[str, str]:
+    """Checksum of every data file that the run's records name."""
+    held = records.find(chapter=chapter, profile=profile, root=paths.live())
+    return {one["name"]: one["sha256"] for record in held for one in record.data}
+
+
+def _other(name: str, mark: str) -> bool:
+    """Whether a known data pack is meant to have another checksum than it had."""
+    from onebasin.data import packs
+
+    with suppress(InputError):
+        return packs.pack(name).sha256 != mark
+    return False
+
+
+def _records_there(beside: Mapping[str, Any]) -> bool:
+    folder = sidecar.path(paths.live(), beside["profile"], beside["chapter"]).parent
+    return all((folder / f"{name}.json").is_file() for name in beside["records"])
+
+
+def source_mark(text: str) -> str:
+    """SHA-256 of a chapter's whole source, by which the book finds its executed copy."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain_mark(chapter: str, profile: str) -> Path:
+    """The mark of a run without Jupyter."""
+    return build_folder() / "plain" / profile / f"{chapter}.json"
+
+
+def current_key(chapter: str, profile: str, params: Mapping[str, Any]) -> str | None:
+    """The key of the run that the records now stand for, or None if there is no finished one."""
+    note = sidecar.read(paths.live(), profile, chapter)
+    if note is None or not _records_there(note):
+        return None
+    text = paths.chapter_source(chapter).read_text(encoding="utf8")
+    return key(parts(chapter, profile, params, text, snapshot()))
