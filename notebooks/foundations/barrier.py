@@ -357,10 +357,10 @@ for name, curves in losses.items():
     }
     _ = run.record("mnist", method=name, metrics=metrics, seeds=range(pairs), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-mnist-lines", "caption": "Test loss along the line between independently trained MNIST perceptrons, before and after matching. Thin curves are single pairs, thick ones their mean. All panels share one scale."}, "image": {"alt": "Three panels of test loss against position, one per width: the curve without alignment rises high in all of them, weight and activation matching lower it, little for the narrowest networks and almost completely for the widest, where weight matching stays slightly below activation matching."}}
-run.show(draw.draw_lines, "mnist")
+# %% mystnb={"figure": {"name": "fig-mnist-lines", "caption": "Test loss along the line between independently trained MNIST perceptrons, before and after matching. Thin curves are single pairs, thick ones their mean. All panels share one scale."}, "image": {"alt": "Three panels of test loss against position, one per width: the curve without alignment rises high in all of them, weight and activation matching lower it, little for the narrowest networks and almost completely for the widest."}}
+run.show(draw.draw_lines, "mnist", height=3.2)
 
-# %% mystnb={"figure": {"name": "fig-mnist-widths", "caption": "Barrier in test loss against width, by method; both axes logarithmic. Small marks are single pairs, lines join the means."}, "image": {"alt": "Barrier against width on logarithmic axes: without alignment it falls only a little with width, after weight matching and activation matching it falls steeply, and weight matching is lowest at every width."}}
+# %% mystnb={"figure": {"name": "fig-mnist-widths", "caption": "Barrier in test loss against width, by method; both axes logarithmic. Small marks are single pairs, lines join the means."}, "image": {"alt": "Barrier against width on logarithmic axes: without alignment it falls only a little with width, after weight matching and activation matching it falls steeply, and the two lie close together."}}
 run.show(draw.draw_widths, "mnist")
 
 # %% [markdown]

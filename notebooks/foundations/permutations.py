@@ -412,7 +412,7 @@ _ = run.claim(
 )
 
 # %% mystnb={"figure": {"name": "fig-graphs", "caption": "The neural graph of a perceptron 2-3-3-1 (biases not drawn) and two relabellings. A permutation within a layer maps edges to edges. Exchanging units across layers asks for connections that the network does not have (dashed), so it has nowhere to put the weights."}, "image": {"alt": "Three drawings of a small layered graph with two inputs, two hidden layers of three units and one output; in the second the units of the first hidden layer are reordered and all edges stay, in the third two units of different layers are exchanged and several dashed red edges appear that the network does not have."}}
-run.show(draw.draw_graphs, "automorphisms")
+run.show(draw.draw_graphs, "automorphisms", height=2.4)
 
 # %% [markdown]
 # ## How many there are
@@ -476,7 +476,7 @@ floors = dict(
 _ = run.claim("perm-count", **exact, **floors)
 
 # %% mystnb={"figure": {"name": "fig-counts", "caption": "The number of permutation symmetries of three architectures as a power of ten, printed and exact. The axis shows the exponent, and even that on a logarithmic scale."}, "image": {"alt": "Exponents of the number of symmetries on a logarithmic axis for an MLP, VGG16 and ResNet50: printed and exact marks nearly coincide for the first two, for ResNet50 the exact mark lies clearly below the printed one, and all lie far to the right of a dashed line for the atoms of the universe."}}
-run.show(draw.draw_counts, "counts")
+run.show(draw.draw_counts, "counts", height=3.2)
 
 # %% [markdown]
 # ## What alignment inherits

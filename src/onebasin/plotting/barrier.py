@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onebasin import registry
+from onebasin.plotting.style import method_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,17 +54,9 @@ def draw_lines(panel, records: Sequence[Record]) -> None:
         arrays, method = record.load_arrays(), registry.get(record.method)
         for axes, loss in zip(grid, arrays["loss"], strict=True):
             axes.plot(arrays["lambdas"], loss.T, color=method.colour, lw=0.6, alpha=0.5)
-            mark = {"marker": method.marker, "markevery": 6, "ms": 5} if method.marker else {}
-            axes.plot(
-                arrays["lambdas"],
-                loss.mean(0),
-                color=method.colour,
-                ls=method.dash,
-                label=method.label,
-                **mark,
-            )
+            axes.plot(arrays["lambdas"], loss.mean(0), **method_style(record.method, markevery=6))
     for axes, width in zip(grid, widths, strict=True):
-        axes.text(0.5, 0.97, f"width {width}", transform=axes.transAxes, ha="center", va="top")
+        axes.text(0.5, 1.02, f"width {width}", transform=axes.transAxes, ha="center")
         axes.set_xlabel("position $\\lambda$")
         axes.set_ylim(0, axes.get_ylim()[1])
     grid[0].set_ylabel("test loss (nats)")
@@ -82,9 +75,9 @@ def draw_widths(panel, records: Sequence[Record]) -> None:
     for record in _ordered(records):
         arrays, method = record.load_arrays(), registry.get(record.method)
         widths, heights = arrays["widths"], arrays["barrier"]
-        look = {"color": method.colour, "marker": method.marker or "."}
-        axes.plot(widths, heights.mean(1), ls=method.dash, label=method.label, **look)
-        axes.scatter(np.repeat(widths, heights.shape[1]), heights.ravel(), s=14, alpha=0.5, **look)
+        axes.plot(widths, heights.mean(1), **method_style(record.method))
+        points = {"color": method.colour, "marker": method.marker or "_", "s": 14, "alpha": 0.5}
+        axes.scatter(np.repeat(widths, heights.shape[1]), heights.ravel(), **points)
     axes.set(xscale="log", yscale="log", xlabel="width (hidden units per layer)")
     axes.set_xticks(widths, [str(width) for width in widths])
     axes.minorticks_off()
@@ -109,5 +102,5 @@ def _slice(axes: Axes, lambdas: np.ndarray, loss: np.ndarray) -> None:
 
 
 def _ordered(records: Sequence[Record]) -> list[Record]:
-    order = list(registry.matchers())
-    return sorted(records, key=lambda record: order.index(record.method))
+    """From the highest mean barrier to the lowest, as the curves lie."""
+    return sorted(records, key=lambda record: -record.load_arrays()["barrier"].mean())
