@@ -28,7 +28,9 @@ __all__ = ["Interval", "Measured", "Run", "bootstrap", "measured", "metric", "st
 _EXCLUDES = "imports, and the making of recipes (they carry their own times)"
 
 
-def metric(values: Any, unit: str = "1", groups: Sequence[int | str] | None = None) -> Metric:
+def metric(
+    values: Any, unit: str = "1", groups: Sequence[int | str] | np.ndarray | None = None
+) -> Metric:
     """Per-seed values of one quantity.
 
     Args:
@@ -45,7 +47,9 @@ def metric(values: Any, unit: str = "1", groups: Sequence[int | str] | None = No
         raise InputError("values", held.shape, "must be one number or one list of numbers")
     if groups is not None and len(groups) != held.size:
         raise InputError("groups", groups, f"must label each of the {held.size} values")
-    labels = None if groups is None else tuple(groups)
+    labels = None
+    if groups is not None:
+        labels = tuple(one if isinstance(one, str) else int(one) for one in groups)
     return Metric(tuple(float(value) for value in held), unit, labels)
 
 

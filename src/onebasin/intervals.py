@@ -30,8 +30,8 @@ class Interval:
 
 
 def bootstrap(
-    values: Sequence[float],
-    groups: Sequence[object] | None = None,
+    values: Sequence[float] | np.ndarray,
+    groups: Sequence[object] | np.ndarray | None = None,
     *,
     statistic: Callable[[np.ndarray], float] | None = None,
     level: float = 0.95,
@@ -74,7 +74,7 @@ def bootstrap(
     return Interval(value, min(float(lo), value), max(float(hi), value), len(members))
 
 
-def _members(data: np.ndarray, groups: Sequence[object] | None) -> list[np.ndarray]:
+def _members(data: np.ndarray, groups: Sequence[object] | np.ndarray | None) -> list[np.ndarray]:
     if groups is None:
         return list(data[:, None])
     if len(groups) != data.size:

@@ -163,7 +163,7 @@ def load(path: Path | str) -> Record:
     return parse(files.read_json(path, _REMEDY), path)
 
 
-def parse(content: Mapping[str, Any], path: Path) -> Record:
+def parse(content: Any, path: Path) -> Record:
     """The record that JSON content holds.
 
     Args:
