@@ -76,7 +76,9 @@ def test_damaged_shard_is_made_again_with_a_warning(tmp_path, damage):
     path = artifact.folder / "001.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
-    path.write_bytes({"flip": content, "cut": content[:-9], "empty": b"", "other": b"x" * 99}[damage])
+    path.write_bytes(
+        {"flip": content, "cut": content[:-9], "empty": b"", "other": b"x" * 99}[damage]
+    )
     with pytest.raises(CorruptFileError, match="delete it"):
         artifact.load(1)
     with pytest.warns(RuntimeWarning, match=r"001\.safetensors.*damaged"):
@@ -230,6 +232,7 @@ def test_impossible_recipes_are_refused(arguments):
         Recipe(**arguments)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("result", [{}, {"x": [1, 2]}])
 def test_build_without_tensors_is_an_error(tmp_path, result):
     with pytest.raises(RunError, match="no tensors"):

@@ -88,6 +88,7 @@ def test_missing_data_says_what_to_do(tmp_path, monkeypatch):
         images.mnist()
 
 
+@pytest.mark.bad_input
 def test_unknown_names_are_refused(pack):
     with pytest.raises(InputError, match="pack"):
         packs.pack("imagenet")

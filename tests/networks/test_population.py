@@ -137,6 +137,7 @@ def test_call_equals_the_module(kind):
         torch.testing.assert_close(call(network, member, x[0]), network(x[0]))
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("network", [Siren(6, 2), Mlp((3, 6, 6, 1))])
 def test_captured_activations_are_what_the_layers_make(network):
     x = torch.randn(9, 3, generator=stream("x"))

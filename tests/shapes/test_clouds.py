@@ -62,6 +62,7 @@ def test_farthest_points_are_greedy():
     assert torch.equal(farthest_points(line, 4).sort(dim=0).values, line)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     "points",
     [torch.empty(0, 3), torch.zeros(5, 2), torch.full((4, 3), float("nan")), torch.ones(6, 3)],
@@ -71,6 +72,7 @@ def test_degenerate_clouds_are_refused(points):
         normalise(points)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("vertices", "faces"),
     [

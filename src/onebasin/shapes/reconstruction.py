@@ -62,7 +62,7 @@ class Reconstruction:
         rounds: Rounds that were needed, or spent.
     """
 
-    clouds: tuple[Float[Tensor, "points 3"], ...]
+    clouds: tuple[Float[Tensor, "_ 3"], ...]
     complete: Bool[Tensor, " fields"]
     rounds: Int[Tensor, " fields"]
 

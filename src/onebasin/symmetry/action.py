@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -10,6 +10,7 @@ from onebasin.errors import InputError
 from onebasin.symmetry.spec import Spec, State
 
 
+@runtime_checkable
 class Element(Protocol):
     """What every kind of group element offers: permutation, scaling, and those to come."""
 

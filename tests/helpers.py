@@ -1,0 +1,51 @@
+"""What several tests share: tolerances, small networks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from onebasin.symmetry import Spec, chain
+
+def tolerance(dtype: torch.dtype, terms: int = 1) -> float:
+    """Relative error that sums of ``terms`` products may show in this precision."""
+    return 8 * torch.finfo(dtype).eps * max(1, terms) ** 0.5
+
+
+def close(left: Tensor, right: Tensor, dtype: torch.dtype, terms: int = 1) -> bool:
+    """Whether two results agree to the tolerance of ``dtype``, relative to the largest entry."""
+    scale = max(float(left.abs().max()), float(right.abs().max()), 1e-30)
+    return float((left - right).abs().max()) <= tolerance(dtype, terms) * scale
+
+
+def draw(
+    spec: Spec,
+    widths: tuple[int, ...],
+    seed: int,
+    *,
+    models: int | None = None,
+    dtype: torch.dtype = torch.float64,
+) -> dict[str, Tensor]:
+    """Gaussian weights of a fully connected network with these widths, or of a stack."""
+    generator = torch.Generator().manual_seed(seed)
+    lead = () if models is None else (models,)
+    state = {}
+    for name, axes in spec.axes.items():
+        layer = int(name.split(".")[1])
+        shape = (widths[layer + 1], widths[layer])[: len(axes)]
+        state[name] = torch.randn(*lead, *shape, generator=generator, dtype=torch.float64).to(dtype)
+    return state
+
+
+def network(widths: tuple[int, ...]) -> Spec:
+    """Spec of the fully connected network with these widths, inputs and outputs included."""
+    return chain(len(widths) - 1)
+
+
+def forward(state: dict[str, Tensor], x: Tensor, activation=torch.relu) -> Tensor:
+    """Output of a fully connected network, written as plainly as possible."""
+    last = len(state) // 2 - 1
+    for layer in range(last + 1):
+        x = x @ state[f"layers.{layer}.weight"].mT + state[f"layers.{layer}.bias"].unsqueeze(-2)
+        x = activation(x) if layer < last else x
+    return x
