@@ -41,6 +41,23 @@ class RunError(OneBasinError, RuntimeError):
     """A chapter or recipe that could not be run to its end."""
 
 
+class ChapterError(RunError):
+    """A cell of a chapter that failed.
+
+    Args:
+        chapter: E.g. ``"inrs/line"``.
+        line: Line of the source file on which the cell's text starts, or None if unknown.
+        cell: The cell's text.
+        trace: Its traceback as text, possibly with terminal colours.
+    """
+
+    def __init__(self, chapter: str, line: int | None, cell: str, trace: str) -> None:
+        self.chapter, self.line, self.cell, self.trace = chapter, line, cell, trace
+        where = f"notebooks/{chapter}.py" + (f", line {line}" if line else "")
+        shown = "\n".join(f"    {one}" for one in cell.strip("\n").splitlines())
+        super().__init__(f"a cell of {where} failed:\n\n{shown}\n\n{trace.rstrip()}")
+
+
 class SliceEnd(OneBasinError):
     """The time slice is over: everything finished so far is stored; run again to go on."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +19,30 @@ from onebasin import claims, files, paths, provenance, records, sidecar
 from onebasin.errors import CorruptFileError, InputError
 
 # What runs a chapter, but is not run by it.
-_MACHINERY = ("cli/", "checks/", "cells.py", "jobs.py", "keys.py", "notebook.py", "plain.py")
-_MACHINERY += ("runner.py", "worker.py", "publish.py", "compare.py")
+_MACHINERY = ("cli/", "checks/", "cells.py", "keys.py", "notebook.py", "plain.py", "runner.py")
+_MACHINERY += ("worker.py", "publish.py", "compare.py")
 _CHANGED = "it changed while the chapter ran"
 
 
-def build_folder(variant: str | None = None) -> Path:
-    """Where runs put what they make: ``_build``, or a folder of its own for a variant."""
-    top = paths.root() / "_build"
-    return top / "variants" / variant if variant else top
+def build_folder() -> Path:
+    """Where runs put what they make: ``_build``, or the folder named by ``ONEBASIN_BUILD``."""
+    named = os.environ.get("ONEBASIN_BUILD")
+    return Path(named).expanduser().resolve() if named else paths.root() / "_build"
 
 
-def note_path(chapter: str, profile: str, variant: str | None = None) -> Path:
+def note_path(chapter: str, profile: str) -> Path:
     """The note on the last run of a chapter at a profile."""
-    return build_folder(variant) / "runs" / profile / f"{chapter}.json"
+    return build_folder() / "runs" / profile / f"{chapter}.json"
 
 
-def executed_path(chapter: str, profile: str, variant: str | None = None) -> Path:
+def executed_path(chapter: str, profile: str) -> Path:
     """The executed notebook of a chapter at a profile."""
-    return build_folder(variant) / "executed" / profile / f"{chapter}.ipynb"
+    return build_folder() / "executed" / profile / f"{chapter}.ipynb"
 
 
-def read_note(chapter: str, profile: str, variant: str | None = None) -> dict[str, Any] | None:
+def read_note(chapter: str, profile: str) -> dict[str, Any] | None:
     """The note on the last run, or None if there is none or it is damaged."""
-    path = note_path(chapter, profile, variant)
+    path = note_path(chapter, profile)
     if not path.is_file():
         return None
     try:
@@ -50,6 +50,11 @@ def read_note(chapter: str, profile: str, variant: str | None = None) -> dict[st
     except CorruptFileError:
         return None
     return note if isinstance(note, dict) and "state" in note else None
+
+
+def source_mark(text: str) -> str:
+    """SHA-256 of a chapter's whole source, by which the book finds its executed copy."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def snapshot() -> dict[str, str]:
@@ -63,6 +68,7 @@ def snapshot() -> dict[str, str]:
 def parts(
     chapter: str,
     profile: str,
+    *,
     params: Mapping[str, Any],
     text: str,
     begin: Mapping[str, str],
@@ -79,27 +85,24 @@ def parts(
     Returns:
         The parts; ``sources`` maps each loaded file to its fingerprint.
     """
-    note = sidecar.read(paths.live(), profile, chapter) or {}
-    loaded = [name for name in note.get("sources", []) if not _machinery(name)]
+    beside = sidecar.read(paths.live(), profile, chapter) or {}
+    loaded = [name for name in beside.get("sources", []) if not _machinery(name)]
     now = snapshot()
-    marks = {
-        name: _mark(name) if begin.get(name) == now.get(name) else _CHANGED for name in loaded
-    }
     return {
         **_common(chapter, profile, params, text),
-        "sources": marks,
+        "sources": {
+            name: _mark(name) if begin.get(name) == now.get(name) else _CHANGED for name in loaded
+        },
         "data": _data(chapter, profile),
     }
 
 
 def key(found: Mapping[str, Any]) -> str:
     """Sixteen hex digits that stand for all parts."""
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
+    return _hash(found)
 
 
-def moved(
-    note: Mapping[str, Any], params: Mapping[str, Any], text: str
-) -> list[str]:
+def moved(note: Mapping[str, Any], params: Mapping[str, Any], text: str) -> list[str]:
     """What differs now from what a finished run was made from; empty if nothing does.
 
     Args:
@@ -108,36 +111,26 @@ def moved(
         text: The chapter's source now.
     """
     held, chapter, profile = note["parts"], note["chapter"], note["profile"]
-    reasons = [
-        f"{name} changed"
-        for name, value in _common(chapter, profile, params, text).items()
-        if held.get(name) != value
-    ]
-    reasons += [
-        f"{name.removeprefix('src/onebasin/')} changed"
-        for name, mark in held["sources"].items()
-        if _mark(name) != mark
-    ]
+    now = _common(chapter, profile, params, text)
+    reasons = [f"{name} changed" for name, value in now.items() if held.get(name) != value]
+    for name, mark in held["sources"].items():
+        if _mark(name) != mark:
+            reasons.append(f"{name.removeprefix('src/onebasin/')} changed")
     reasons += [f"data {name} changed" for name, mark in held["data"].items() if _other(name, mark)]
     beside = sidecar.read(paths.live(), profile, chapter)
     if beside is None or beside["digest"] != note["digest"] or not _records_there(beside):
-        reasons.append("its records are gone or another run's")
+        reasons.append("records are gone or another run's")
     return reasons
 
 
-def _common(
-    chapter: str, profile: str, params: Mapping[str, Any], text: str
-) -> dict[str, Any]:
-    rows = {
-        name: {key: value for key, value in asdict(row).items() if key in ("rule", "cap", "unit", "measures")}
-        for name, row in claims.load().items()
-        if row.chapter == chapter
-    }
+def _common(chapter: str, profile: str, params: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """The parts that are known without running the chapter, as they read back from JSON."""
+    rows = [row for row in claims.load().values() if row.chapter == chapter]
     found = {
         "code": provenance.fingerprint(text),
         "parameters": dict(params),
         "versions": provenance.versions(),
-        "ledger rows": _hash(rows),
+        "ledger rows": _hash([(r.id, r.measures, r.unit, r.rule, r.cap) for r in rows]),
         "recorded results": _hash(_results(chapter, profile)),
     }
     return json.loads(json.dumps(found))
@@ -145,13 +138,18 @@ def _common(
 
 def _results(chapter: str, profile: str) -> dict[str, str]:
     """Checksums of the recorded results that a chapter may draw beside its own."""
-    found = sorted(paths.results().glob(f"*/{chapter}/*.json"))
-    others = [path for path in found if path.relative_to(paths.results()).parts[0] != profile]
-    return {path.relative_to(paths.results()).as_posix(): files.sha256(path) for path in others}
+    top = paths.results()
+    found = {path.relative_to(top): path for path in sorted(top.glob(f"*/{chapter}/*.json"))}
+    return {
+        name.as_posix(): files.sha256(path)
+        for name, path in found.items()
+        if name.parts[0] != profile
+    }
 
 
 def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    text = json.dumps(value, sort_keys=True, default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _machinery(name: str) -> bool:
@@ -181,22 +179,3 @@ def _other(name: str, mark: str) -> bool:
 def _records_there(beside: Mapping[str, Any]) -> bool:
     folder = sidecar.path(paths.live(), beside["profile"], beside["chapter"]).parent
     return all((folder / f"{name}.json").is_file() for name in beside["records"])
-
-
-def source_mark(text: str) -> str:
-    """SHA-256 of a chapter's whole source, by which the book finds its executed copy."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def plain_mark(chapter: str, profile: str) -> Path:
-    """The mark of a run without Jupyter."""
-    return build_folder() / "plain" / profile / f"{chapter}.json"
-
-
-def current_key(chapter: str, profile: str, params: Mapping[str, Any]) -> str | None:
-    """The key of the run that the records now stand for, or None if there is no finished one."""
-    note = sidecar.read(paths.live(), profile, chapter)
-    if note is None or not _records_there(note):
-        return None
-    text = paths.chapter_source(chapter).read_text(encoding="utf8")
-    return key(parts(chapter, profile, params, text, snapshot()))

@@ -2,61 +2,59 @@
 
 from __future__ import annotations
 
-import os
-import re
+import sys
 import traceback
-from collections.abc import Iterator, Mapping
+import types
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from onebasin import paths
-from onebasin.errors import RunError, SliceEnd
+from onebasin import cells, paths
+from onebasin.cells import Cell
+from onebasin.errors import ChapterError, InputError, SliceEnd
 
-_HEADER = re.compile(r"^# %%(?P<rest>.*)$")
-
-
-def cells(text: str) -> Iterator[tuple[int, str, str]]:
-    """Code cells of a py:percent source as (first line, header, code), markdown left out."""
-    lines = text.splitlines()
-    starts = [k for k, line in enumerate(lines) if _HEADER.match(line)]
-    for begin, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        header = _HEADER.match(lines[begin])["rest"].strip()
-        if not header.startswith("[markdown]"):
-            yield begin + 2, header, "\n".join(lines[begin + 1 : end])
+_MODULE = "chapter"  # where classes that a chapter defines say they live
 
 
-def execute(chapter: str, parameters: Mapping[str, Any]) -> None:
+def execute(
+    chapter: str, parameters: Mapping[str, Any], on_cell: Callable[[int, int], None] | None = None
+) -> None:
     """Run a chapter's cells in this process; figures are left out, records are the same.
 
     Args:
         chapter: E.g. ``"inrs/line"``.
         parameters: Values that replace those of the cell tagged ``parameters``.
+        on_cell: Called before each cell of code with its number from 1 and how many there are.
 
     Raises:
-        RunError: if a cell fails; the message shows the cell and its traceback.
+        ChapterError: if a cell fails; it holds the cell and its traceback.
         SliceEnd: if the time slice ended between two shards of a recipe.
     """
     source = paths.chapter_source(chapter)
-    namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(source)}
-    before = os.getcwd()
-    os.environ["ONEBASIN_ROOT"] = str(paths.root())
-    os.chdir(source.parent)
+    text = source.read_text(encoding="utf8")
+    code = [cell for cell in cells.read(text) if cell.kind == "code"]
+    if not any("parameters" in cell.tags for cell in code):
+        raise InputError("chapter", chapter, 'has no cell tagged tags=["parameters"]')
+    module = types.ModuleType(_MODULE)
+    module.__file__ = str(source)
+    sys.modules[_MODULE] = module
     try:
-        for line, header, code in cells(source.read_text(encoding="utf8")):
-            _run_cell(chapter, line, code, namespace)
-            if '"parameters"' in header:
-                namespace.update(parameters)
+        for number, cell in enumerate(code, 1):
+            if on_cell is not None:
+                on_cell(number, len(code))
+            _run_cell(chapter, cell, vars(module))
+            if "parameters" in cell.tags:
+                vars(module).update(parameters)
     finally:
-        os.chdir(before)
+        del sys.modules[_MODULE]
 
 
-def _run_cell(chapter: str, line: int, code: str, namespace: dict[str, Any]) -> None:
-    name = f"{chapter}.py"
+def _run_cell(chapter: str, cell: Cell, namespace: dict[str, Any]) -> None:
+    file = str(paths.chapter_source(chapter))
     try:
-        exec(compile("\n" * (line - 1) + code, name, "exec"), namespace)
+        exec(compile("\n" * (cell.line - 1) + cell.source, file, "exec"), namespace)
     except (SliceEnd, KeyboardInterrupt):
         raise
     except Exception as error:
-        shown = "\n".join(f"    {text}" for text in code.strip().splitlines())
-        trace = "".join(traceback.format_exception(error)[-6:])
-        text = f"chapter {chapter} failed in the cell at line {line}:\n\n{shown}\n\n{trace}"
-        raise RunError(text) from None
+        own = error.__traceback__.tb_next if error.__traceback__ else None
+        trace = "".join(traceback.format_exception(type(error), error, own or error.__traceback__))
+        raise ChapterError(chapter, cell.line, cell.source, trace) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,22 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from onebasin import files, keys, notebook, paths, profiles, worker
+from onebasin import files, keys, paths, profiles, worker
 from onebasin.errors import InputError
+from onebasin.locks import lock
 
-State = Literal["waiting", "running", "unchanged", "done", "failed", "slice over", "interrupted"]
-_STATES: dict[int, State] = {
-    worker.DONE: "done",
-    worker.SLICE: "slice over",
-    worker.INTERRUPTED: "interrupted",
-}
+WAITING, RUNNING, FRESH, PROSE = "waiting", "running", "unchanged", "prose updated"
+DONE, FAILED, SLICE, STOPPED = worker.DONE, worker.FAILED, worker.SLICE, worker.STOPPED
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of one chapter and how it went.
+    """One run of one chapter and how it goes.
 
     Args:
         chapter: E.g. ``"inrs/line"``.
@@ -38,14 +35,18 @@ class Job:
         state: What became of it.
         seconds: Time taken; 0 if it was not run.
         message: What the chapter said when it failed.
+        why: Why it had to be run.
+        cell: Number of the cell at work, and of all cells.
     """
 
     chapter: str
     profile: str
     parameters: Mapping[str, Any]
-    state: State = "waiting"
+    state: str = WAITING
     seconds: float = 0.0
     message: str = ""
+    why: tuple[str, ...] = ()
+    cell: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,50 +54,64 @@ class Options:
     """How chapters are run.
 
     Args:
-        jobs: Chapters at a time.
-        threads: Threads each; by default 1 if several run at a time, else all cores.
+        jobs: Chapters at a time; None means 2 at smoke, else 1.
+        threads: Threads each; None means 1 at smoke, else the cores divided by the jobs.
         plain: Without Jupyter.
         force: Also those that are unchanged.
-        slice_seconds: Stop between two shards once this time is over, or never.
+        slice_seconds: Stop between two shards or chapters once this time is over, or never.
     """
 
-    jobs: int = 1
+    jobs: int | None = None
     threads: int | None = None
     plain: bool = False
     force: bool = False
     slice_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise InputError("jobs", self.jobs, "must be at least 1")
-        if self.threads is not None and self.threads < 1:
-            raise InputError("threads", self.threads, "must be at least 1")
+        for name in ("jobs", "threads", "slice_seconds"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InputError(name, value, "must be positive")
 
 
 Watcher = Callable[[Job], None]
 
 
 def plan(
-    chapters: Sequence[str], profile: str, overrides: Mapping[str, Any] | None = None
+    chosen: Sequence[str], profile: str, overrides: Mapping[str, Any] | None = None
 ) -> list[Job]:
     """The jobs of these chapters (none named: all of them), their parameters resolved.
+
+    Args:
+        chosen: Chapters (``inrs/line``), their files, or whole parts (``inrs``).
+        profile: ``"smoke"``, ``"laptop"`` or ``"gpu"``.
+        overrides: Parameter values that win over the profile's.
 
     Raises:
         InputError: if a chapter, profile or parameter is unknown, or a value is of another type.
     """
-    names = list(chapters) or profiles.chapters()
-    return [Job(name, profile, profiles.resolve(name, profile, overrides)) for name in names]
+    known = profiles.chapters()
+    profiles.load(profile)
+    names = [one for name in chosen for one in _meant(name, known)] or known
+    if not names:
+        folder = str(paths.root() / "notebooks")
+        raise InputError("chapters", folder, "holds no chapter; write one first")
+    return [
+        Job(name, profile, profiles.resolve(name, profile, overrides))
+        for name in dict.fromkeys(names)
+    ]
 
 
-def unchanged(job: Job, *, plain: bool = False) -> bool:
-    """Whether the records and the executed copy of a job are there and still good."""
-    path = keys.executed_path(job.chapter, job.profile)
-    mark = notebook.read_mark(path)
-    if plain:
-        path = keys.plain_mark(job.chapter, job.profile)
-        mark = json.loads(path.read_text(encoding="utf8")) if path.is_file() else {}
-    key = mark.get("key")
-    return key is not None and key == keys.current_key(job.chapter, job.profile, job.parameters)
+def reasons(job: Job, *, plain: bool = False) -> list[str]:
+    """Why a job has to be run; empty if its last run still stands."""
+    note = keys.read_note(job.chapter, job.profile)
+    if note is None:
+        return ["not run yet"]
+    if note["state"] != DONE:
+        return [f"last run: {note['state']}"]
+    if not plain and not keys.executed_path(job.chapter, job.profile).is_file():
+        return ["no executed copy"]
+    return keys.moved(note, job.parameters, _text(job.chapter))
 
 
 def run(jobs: Sequence[Job], options: Options, watch: Watcher | None = None) -> list[Job]:
@@ -105,7 +120,7 @@ def run(jobs: Sequence[Job], options: Options, watch: Watcher | None = None) -> 
     Args:
         jobs: From :func:`plan`.
         options: How to run them.
-        watch: Called with a job whenever its state changes, from several threads.
+        watch: Called with a job whenever its state or cell changes, from several threads.
 
     Returns:
         The jobs in their order, with their states.
@@ -113,84 +128,157 @@ def run(jobs: Sequence[Job], options: Options, watch: Watcher | None = None) -> 
     Raises:
         KeyboardInterrupt: after every process that was running has been stopped.
     """
-    crew = _Crew(options, watch or (lambda job: None))
-    with ThreadPoolExecutor(max_workers=options.jobs) as pool:
+    smoke = all(job.profile == "smoke" for job in jobs)
+    at_once = options.jobs or (2 if smoke else 1)
+    threads = options.threads or (1 if smoke else max(1, (os.cpu_count() or 1) // at_once))
+    crew = _Crew(options, threads, watch or (lambda job: None))
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         futures = [pool.submit(crew.take, job) for job in jobs]
         try:
             return [future.result() for future in futures]
-        except KeyboardInterrupt:
+        except BaseException:
             crew.stop()
             raise
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Environment of a chapter: quiet libraries, a fixed number of threads, the book's folders."""
+    quiet = {
+        "OPEN3D_DISABLE_WEB_VISUALIZER": "true",
+        "TQDM_DISABLE": "1",
+        "PYTHONHASHSEED": "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "ONEBASIN_ROOT": str(paths.root()),
+        "ONEBASIN_BUILD": str(keys.build_folder()),
+        "ONEBASIN_RECORDS": str(paths.live()),
+    }
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return {**os.environ, **quiet, **dict.fromkeys(names, str(threads))}
 
 
 class _Crew:
     """The processes at work, so that all can be stopped."""
 
-    def __init__(self, options: Options, watch: Watcher) -> None:
+    def __init__(self, options: Options, threads: int, watch: Watcher) -> None:
         self.options, self.watch = options, watch
-        self.running: set[subprocess.Popen] = set()
+        self.running: set[subprocess.Popen[str]] = set()
         self.guard, self.stopped = threading.Lock(), False
-        self.deadline = options.slice_seconds and time.time() + options.slice_seconds
+        self.environment = environment(threads)
+        self.deadline = float("inf")
+        if options.slice_seconds is not None:
+            self.deadline = time.time() + options.slice_seconds
+            self.environment["ONEBASIN_DEADLINE"] = repr(self.deadline)
 
     def take(self, job: Job) -> Job:
-        if self.stopped:
-            return replace(job, state="interrupted")
-        if not self.options.force and unchanged(job, plain=self.options.plain):
-            return self._tell(replace(job, state="unchanged"))
-        self._tell(replace(job, state="running"))
-        begin = time.perf_counter()
-        code, said = self._process(job)
-        state: State = _STATES.get(code, "interrupted" if self.stopped else "failed")
-        if state == "failed" and not said:
-            said = f"the process ended with code {code}, without a word (out of memory?)"
-        files.write(log_path(job.chapter, job.profile), said.encode())
-        return self._tell(
-            replace(job, state=state, seconds=time.perf_counter() - begin, message=said)
-        )
+        """See one job through, whatever it takes."""
+        path = keys.note_path(job.chapter, job.profile).with_suffix(".lock")
+        while not self.stopped:
+            with lock(path) as free:
+                if free:
+                    return self._tell(self._locked(job))
+            time.sleep(_POLL_SECONDS)  # another runner has this chapter
+        return replace(job, state=STOPPED)
 
     def stop(self) -> None:
-        """Stop all processes, kernels included; a second later the hard way."""
-        self.stopped = True
+        """Close every worker's input, at which it leaves and its kernel follows."""
         with self.guard:
-            running = list(self.running)
-        for sign, pause in ((signal.SIGINT, 1.0), (signal.SIGKILL, 0.0)):
-            for process in running:
-                if process.poll() is None:
-                    os.killpg(process.pid, sign)
-            time.sleep(pause if running else 0.0)
+            self.stopped = True
+            for process in self.running:
+                _close_input(process)
+
+    def _locked(self, job: Job) -> Job:
+        options = self.options
+        why = ["asked for"] if options.force else reasons(job, plain=options.plain)
+        if not why:
+            return replace(job, state=FRESH if options.plain else _refreshed(job))
+        if time.time() > self.deadline:
+            return replace(job, state=SLICE, message="the time slice was over before it began.")
+        job = self._tell(replace(job, state=RUNNING, why=tuple(why)))
+        begin = time.perf_counter()
+        state, message = self._process(job)
+        return replace(job, state=state, message=message, seconds=time.perf_counter() - begin)
 
     def _tell(self, job: Job) -> Job:
         self.watch(job)
         return job
 
-    def _process(self, job: Job) -> tuple[int, str]:
-        options = self.options
-        threads = options.threads or (1 if options.jobs > 1 else None)
-        environment = notebook.quiet_environment(threads)
-        if self.deadline:
-            environment["ONEBASIN_DEADLINE"] = str(self.deadline)
-        content = {"chapter": job.chapter, "profile": job.profile, "plain": options.plain}
-        with tempfile.TemporaryDirectory(prefix="onebasin-job-") as folder:
-            path = Path(folder) / "job.json"
-            path.write_text(json.dumps({**content, "parameters": dict(job.parameters)}))
-            command = [sys.executable, "-m", "onebasin.worker", str(path)]
+    def _process(self, job: Job) -> tuple[str, str]:
+        """Start a worker, follow its events, and give the state and message it ended with."""
+        log = log_path(job.chapter, job.profile)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="onebasin-") as folder, log.open("w") as said:
             process = subprocess.Popen(
-                command,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                [sys.executable, "-m", "onebasin.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
                 text=True,
-                env=environment,
+                env={**self.environment, "TMPDIR": folder},
                 cwd=paths.root(),
                 start_new_session=True,
             )
             with self.guard:
                 self.running.add(process)
-            _, said = process.communicate()
-            with self.guard:
-                self.running.discard(process)
-        return process.returncode, said.strip()
+                if self.stopped:
+                    _close_input(process)
+            try:
+                return self._follow(job, process)
+            finally:
+                _close_input(process)
+                process.wait()
+                with self.guard:
+                    self.running.discard(process)
+
+    def _follow(self, job: Job, process: subprocess.Popen[str]) -> tuple[str, str]:
+        assert process.stdin is not None and process.stdout is not None
+        content = {"chapter": job.chapter, "profile": job.profile, "plain": self.options.plain}
+        try:
+            process.stdin.write(json.dumps({**content, "parameters": dict(job.parameters)}) + "\n")
+            process.stdin.flush()
+        except (OSError, ValueError):
+            pass  # it died, or was stopped, before it could listen
+        for line in process.stdout:
+            event = json.loads(line)
+            if "state" in event:
+                return event["state"], event["message"]
+            self._tell(replace(job, cell=(event["cell"], event["total"])))
+        if self.stopped:
+            return STOPPED, ""
+        code = process.wait()
+        end = log_path(job.chapter, job.profile).read_text(encoding="utf8", errors="replace")
+        message = f"the process of {job.chapter} ended with code {code} before it was done"
+        return FAILED, f"{message}.\n{end[-4000:]}".rstrip()
 
 
 def log_path(chapter: str, profile: str) -> Path:
-    """Where what a chapter said on its last run lies."""
-    return paths.root() / "_build" / "logs" / profile / f"{chapter}.txt"
+    """Where what a chapter and its libraries printed on the last run lies."""
+    return keys.build_folder() / "logs" / profile / f"{chapter}.txt"
+
+
+def _refreshed(job: Job) -> str:
+    """Bring changed prose into the executed copy of a job whose outputs still stand."""
+    from onebasin import notebook
+
+    path = keys.executed_path(job.chapter, job.profile)
+    mark = files.read_json(path, "delete it and run the chapter again")["metadata"]["onebasin"]
+    if mark["source_sha256"] == keys.source_mark(_text(job.chapter)):
+        return FRESH
+    return PROSE if notebook.refresh(job.chapter, job.profile) else FRESH
+
+
+def _close_input(process: subprocess.Popen[str]) -> None:
+    try:
+        if process.stdin is not None:
+            process.stdin.close()
+    except OSError:
+        pass  # the other end is gone already
+
+
+def _text(chapter: str) -> str:
+    return paths.chapter_source(chapter).read_text(encoding="utf8")
+
+
+def _meant(name: str, known: Sequence[str]) -> list[str]:
+    """Chapters that a name on the command line stands for."""
+    short = name.removeprefix("./").removeprefix("notebooks/").removesuffix(".py").rstrip("/")
+    return [one for one in known if one.startswith(f"{short}/")] or [short]

@@ -9,28 +9,40 @@ from typing import Annotated
 
 import typer
 
+from onebasin.cli import exits
 from onebasin.cli.console import fail, out
 from onebasin.cli.running import Profile
 
 
-def build(profile: Profile = "smoke") -> None:
+def build(
+    profile: Profile = "smoke",
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Also from runs that no longer stand.")
+    ] = False,
+) -> None:
     """Render the book from executed chapters and records; nothing is run, a warning is an error.
 
     The site lies in `_build/html`; open `_build/html/index.html`, no server or network needed.
 
     Example: `onebasin run --profile smoke && onebasin build`
     """
-    from onebasin import paths, profiles
+    from onebasin import paths, runner
 
-    profiles.load(profile)
+    due = {job.chapter: runner.reasons(job) for job in runner.plan([], profile)}
+    for chapter, why in due.items():
+        if why:
+            fail(f"{chapter} ({profile}) has to be run: {', '.join(why)}.")
+    if any(due.values()) and not stale:
+        fail("Nothing was built. Run `onebasin run` first, or build from old runs by --stale.")
+        raise typer.Exit(exits.FAILED)
     root = paths.root()
     flags = ["-W", "-n", "--keep-going", "--all"]
-    command = [sys.executable, "-m", "jupyter_book", "build", str(root), *flags]
+    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(root), *flags]
     environment = {**os.environ, "ONEBASIN_PROFILE": profile, "ONEBASIN_ROOT": str(root)}
     done = subprocess.run(command, cwd=root, env=environment, check=False)
     if done.returncode:
         fail("the book was not built: see the warnings above, each is an error.")
-        raise typer.Exit(1)
+        raise typer.Exit(exits.FAILED)
     out.print(f"the book is at {root / '_build' / 'html' / 'index.html'}", markup=False)
 
 
@@ -41,7 +53,11 @@ def check(
 ) -> None:
     """Check the sources: style, types, chapters, environment. Each complaint names its place.
 
-    Example: `onebasin check chapters` looks at cells, captions and alternative texts only.
+    Examples:
+
+    * `onebasin check` runs all checks;
+
+    * `onebasin check chapters` looks at cells, captions and alternative texts only.
     """
     from onebasin import checks
 
@@ -52,7 +68,7 @@ def check(
         for complaint in complaints:
             fail(f"  {complaint}")
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(exits.FAILED)
 
 
 def attach(app: typer.Typer) -> None:

@@ -6,25 +6,23 @@ import sys
 
 import typer
 
-from onebasin.cli import building, results, running, surroundings
+from onebasin.cli import building, exits, results, running, surroundings
 from onebasin.cli.console import fail
-from onebasin.errors import InputError, MissingDataError, OneBasinError
+from onebasin.errors import InputError, MissingDataError, OneBasinError, SliceEnd
 
-#: What the exit codes mean.
-OK, FAILED, USAGE, SLICE_OVER, INTERRUPTED = 0, 1, 2, 75, 130
+_CODES = "\n\n".join(f"{code}: {meaning}." for code, meaning in exits.TABLE.items())
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help=(
-        "Run the chapters of [bold]One Basin[/bold], build the book, keep and compare its results."
-        "\n\nStart with `onebasin run foundations/permutations`, then `onebasin build`."
-        "\n\nExit codes: 0 all is well; 1 a chapter, a check or a build failed; 2 the command was "
-        "not understood or an input is wrong; 75 the time slice is over, run again to go on; "
-        "130 interrupted, nothing is lost."
+        "Run the chapters of **One Basin**, build the book, keep and compare its results.\n\n"
+        "Start with `onebasin run foundations/permutations`; then `onebasin status`, "
+        "`onebasin build`. `onebasin COMMAND --help` shows examples."
     ),
+    epilog=f"Exit codes:\n\n{_CODES}",
 )
 for module in (running, building, results, surroundings):
     module.attach(app)
@@ -36,10 +34,13 @@ def main() -> None:
         app()
     except (InputError, MissingDataError) as error:
         fail(str(error))
-        sys.exit(USAGE)
+        sys.exit(exits.USAGE)
+    except SliceEnd as error:
+        fail(str(error))
+        sys.exit(exits.AGAIN)
     except OneBasinError as error:
         fail(str(error))
-        sys.exit(FAILED)
+        sys.exit(exits.FAILED)
     except KeyboardInterrupt:
-        fail("Interrupted. Finished chapters and shards are kept; run again to go on.")
-        sys.exit(INTERRUPTED)
+        fail("interrupted: finished chapters and shards are kept; run again to go on.")
+        sys.exit(exits.INTERRUPTED)

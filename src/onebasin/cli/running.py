@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import threading
+import os
+import signal
 from typing import Annotated, Any
 
 import typer
 
-from onebasin.cli.console import err, fail, minutes, out
+from onebasin.cli import exits
+from onebasin.cli.console import fail, out
 from onebasin.errors import InputError
 
 Chapters = Annotated[
-    list[str] | None, typer.Argument(help="E.g. inrs/line; none named means all of them.")
+    list[str] | None,
+    typer.Argument(help="E.g. inrs/line, or a whole part: inrs. None named means all of them."),
 ]
 Profile = Annotated[
     str, typer.Option("--profile", "-p", help="smoke (seconds), laptop (minutes) or gpu.")
@@ -25,99 +28,111 @@ def run(
         list[str] | None,
         typer.Option("--set", "-s", metavar="NAME=VALUE", help="Change a parameter (repeatable)."),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Chapters at a time.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", help="Chapters at a time; 2 at smoke, else 1.")
+    ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Threads each; 1 if several run at a time, else all cores.")
+        int | None, typer.Option(help="Threads of each; 1 at smoke, else the cores shared out.")
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Without Jupyter: records only, no figures.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also what is unchanged.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Also what is unchanged.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only say what would be run, and why.")
+    ] = False,
     slice_seconds: Annotated[
         float | None,
-        typer.Option(help="Stop between two shards after this time, with exit code 75."),
+        typer.Option(help="Stop between two shards or chapters after this time: exit code 75."),
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(help="Keep what is made apart, in _build/variants/NAME (for sweeps)."),
     ] = None,
 ) -> None:
     """Run chapters that changed; what is unchanged is not repeated, what was killed goes on.
 
-    A chapter is run again if its source, a parameter, its data, a version that matters or the code
-    of a library file it loaded is another. One that fails does not stop the others.
+    A chapter is run again if its code, a parameter, its data, a version that matters or the code
+    of a library file it loaded is another. One that fails shows its cell and traceback and does
+    not stop the others. Changed prose and captions cost nothing: the outputs are kept.
 
     Examples:
 
     * `onebasin run` runs the whole book at smoke size;
 
-    * `onebasin run inrs/line --profile laptop` makes one chapter's figures at the paper's size;
+    * `onebasin run inrs/line --profile laptop` makes one chapter's figures at a larger size;
 
     * `onebasin run inrs/line --set width=128` changes one parameter;
 
-    * `onebasin run inrs/line -p gpu --plain --slice-seconds 540` needs torch, NumPy and SciPy only.
+    * `onebasin run inrs/line -p gpu --plain --slice-seconds 540` needs torch, NumPy and SciPy
+    only; repeat it while it exits with 75.
     """
     from onebasin import runner
+    from onebasin.cli.progress import Progress
 
+    if variant:
+        _separate(variant)
     planned = runner.plan(chapters or [], profile, _assignments(set_ or []))
+    if dry_run:
+        _explain(planned, plain)
+        return
+    signal.signal(signal.SIGTERM, _interrupted)
     options = runner.Options(jobs, threads, plain, force, slice_seconds)
-    done = runner.run(planned, options, _Progress(len(planned)))
+    with Progress(len(planned)) as progress:
+        done = runner.run(planned, options, progress)
     _report(done)
-    states = {job.state for job in done}
-    if "failed" in states:
-        raise typer.Exit(1)
-    if "interrupted" in states:
-        raise typer.Exit(130)
-    if "slice over" in states:
-        raise typer.Exit(75)
+
+
+def _separate(variant: str) -> None:
+    from onebasin import paths
+
+    if set(variant) & set("/\\ ."):
+        raise InputError("variant", variant, "must be usable as a folder name")
+    folder = paths.root() / "_build" / "variants" / variant
+    os.environ["ONEBASIN_BUILD"] = str(folder)
+    os.environ["ONEBASIN_RECORDS"] = str(folder / "records")
 
 
 def _assignments(pairs: list[str]) -> dict[str, Any]:
     split = [pair.partition("=") for pair in pairs]
     for name, sign, _ in split:
-        if not sign or not name:
+        if not sign or not name.strip():
             raise InputError("--set", name, "write it as NAME=VALUE, e.g. --set width=128")
     return {name.strip(): value.strip() for name, _, value in split}
 
 
-class _Progress:
-    """A line when a chapter begins or ends, and on a terminal what is running now."""
+def _explain(planned: list[Any], plain: bool) -> None:
+    from onebasin import runner
 
-    def __init__(self, total: int) -> None:
-        self.total, self.ended = total, 0
-        self.running: list[str] = []
-        self.guard = threading.Lock()
-        self.status = err.status("") if err.is_terminal else None
+    for job in planned:
+        why = runner.reasons(job, plain=plain)
+        text = f"would run: {', '.join(why)}" if why else "unchanged"
+        out.print(f"{job.chapter} ({job.profile}): {text}", markup=False)
 
-    def __call__(self, job: Any) -> None:
-        with self.guard:
-            if job.state == "running":
-                self.running.append(job.chapter)
-            else:
-                self.running = [one for one in self.running if one != job.chapter]
-                self.ended += 1
-                self._line(job)
-            self._live()
 
-    def _line(self, job: Any) -> None:
-        took = "" if job.state == "unchanged" else f"  {minutes(job.seconds)}"
-        line = f"[{self.ended}/{self.total}] {job.chapter} ({job.profile}): {job.state}{took}"
-        err.print(line, markup=False)
-
-    def _live(self) -> None:
-        if self.status is None:
-            return
-        self.status.update(", ".join(self.running))
-        if self.running:
-            self.status.start()
-        else:
-            self.status.stop()
+def _interrupted(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def _report(jobs: list[Any]) -> None:
+    """Messages of what went wrong, a summary, and the exit code."""
+    from onebasin import runner
+
     for job in jobs:
-        if job.state in ("failed", "slice over") and job.message:
-            fail(f"\n{job.message}")
+        if job.state in (runner.FAILED, runner.SLICE) and job.message:
+            fail(f"\n{job.chapter} ({job.profile}) {job.state}: {job.message}")
     counts: dict[str, int] = {}
     for job in jobs:
         counts[job.state] = counts.get(job.state, 0) + 1
     out.print("chapters: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    codes = {
+        runner.FAILED: exits.FAILED,
+        runner.STOPPED: exits.INTERRUPTED,
+        runner.SLICE: exits.AGAIN,
+    }
+    for state, code in codes.items():
+        if counts.get(state):
+            raise typer.Exit(code)
 
 
 def attach(app: typer.Typer) -> None:
