@@ -1,10 +1,10 @@
-"""The ledger page, and the verdicts that a chapter shows: one card or one row group for each claim."""
+"""The ledger page, and the verdicts that a chapter shows: one card for each claim."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from docutils import nodes
 from onebasin import claims
@@ -85,6 +85,21 @@ class ClaimDirective(SphinxDirective):
             parts.append(nodes.math(piece, piece) if i % 2 else nodes.Text(piece))
         return parts
 
+    def results(self, claim: Claim, outcomes: Mapping[str, Outcome]) -> list[nodes.Node]:
+        """A table with a row for each profile that was run, and the profiles that were not."""
+        heads = ("profile", "ours", "n", "verdict", "record")
+        rows = [self.result(profile, outcome) for profile, outcome in ordered(outcomes)]
+        lacking = ", ".join(profile for profile in site.PROFILES if profile not in outcomes)
+        parts = [table(heads, rows, f"Results of {claim.id}")] if rows else []
+        if lacking and not claim.reason:
+            parts.append(element("p", badge(claims.NOT_RUN), f" {lacking}", class_="ob-muted ob-lacking"))
+        return parts
+
+    def result(self, profile: str, outcome: Outcome) -> list[Cell]:
+        """What one profile measured."""
+        one = next(iter(outcome.measured.values()))
+        return [profile, quantity(one), str(one.n), verdict_cell(outcome), record_words(outcome)]
+
     def to_chapter(self, chapter: str) -> nodes.Node:
         """A link to a chapter's page, or its name while it has none."""
         docname = f"{reader.PREFIX}{chapter}"
@@ -107,10 +122,9 @@ class Verdicts(ClaimDirective):
     """``{verdicts} CHAPTER``: what the papers report beside what was measured, claim by claim."""
 
     required_arguments = 1
-    heads: ClassVar[tuple[str, ...]] = ("paper", "ours", "n", "profile", "verdict", "record")
 
     def run(self) -> list[nodes.Node]:
-        """Make a table for each claim of the chapter, in the order of the ledger."""
+        """Make a card with a table for each claim of the chapter, in the order of the ledger."""
         evidence.mark(self.env)
         chapter = self.arguments[0].strip()
         rows = [claim for claim in claims.load().values() if claim.chapter == chapter]
@@ -123,23 +137,13 @@ class Verdicts(ClaimDirective):
         outcomes = evidence.outcomes(claim.id)
         where = element("span", source_words(claim), class_="ob-where")
         head = element("div", self.to_claim(claim), where, class_="ob-claim-head")
-        name = claim.measures[claim.primary]
-        measured = element("p", element("strong", "Measured: "), *self.inline(name), class_="ob-muted")
-        lines = [self.line(claim, profile, outcomes.get(profile)) for profile in site.PROFILES]
-        shown = table(self.heads, lines, f"Verdicts on {claim.id}")
-        return element("div", head, measured, shown, *self.rest(claim, outcomes), class_="ob-claim")
-
-    def line(self, claim: Claim, profile: str, outcome: Outcome | None) -> list[Cell]:
-        """One profile of one claim."""
-        paper = self.inline(claim.paper)
-        if outcome is None:
-            return [paper, missing(), "", profile, badge(claims.NOT_RUN), ""]
-        one = next(iter(outcome.measured.values()))
-        return [paper, quantity(one), str(one.n), profile, verdict_cell(outcome), record_words(outcome)]
-
-    def rest(self, claim: Claim, outcomes: Mapping[str, Outcome]) -> list[nodes.Node]:
-        """The other quantities that the rule reads, and the rule, folded."""
-        return [details(self, claim, outcomes)]
+        listed = element(
+            "dl",
+            element("dt", "paper"), element("dd", *self.inline(claim.paper)),
+            element("dt", "measured"), element("dd", *self.inline(claim.measures[claim.primary])),
+        )
+        shown = self.results(claim, outcomes)
+        return element("div", head, listed, *shown, details(self, claim, outcomes), class_="ob-claim")
 
 
 def details(self: ClaimDirective, claim: Claim, outcomes: Mapping[str, Outcome]) -> nodes.Node:
@@ -168,8 +172,6 @@ def details(self: ClaimDirective, claim: Claim, outcomes: Mapping[str, Outcome])
 
 class Ledger(ClaimDirective):
     """``{ledger}``: every claim as a card, grouped by part, with a filter."""
-
-    heads: ClassVar[tuple[str, ...]] = ("profile", "ours", "n", "verdict", "record")
 
     def run(self) -> list[nodes.Node]:
         """Make the filter and the cards."""
@@ -215,17 +217,11 @@ class Ledger(ClaimDirective):
             *(badges or [badge(claims.NOT_RUN)]), class_="ob-claim-head",
         )
         body = [element("p", *self.inline(claim.statement), class_="ob-statement"), self.facts(claim)]
-        if outcomes:
-            body.append(table(self.heads, [self.line(p, o) for p, o in ordered(outcomes)], f"Results of {claim.id}"))
+        body += self.results(claim, outcomes)
         verdicts = {f"data_{profile}": outcome.verdict for profile, outcome in outcomes.items()}
         return element(
             "article", head, *body, details(self, claim, outcomes), id=name, class_="ob-claim", data_part=claim.part, **verdicts
         )
-
-    def line(self, profile: str, outcome: Outcome) -> list[Cell]:
-        """What one profile measured."""
-        one = next(iter(outcome.measured.values()))
-        return [profile, quantity(one), str(one.n), verdict_cell(outcome), record_words(outcome)]
 
     def facts(self, claim: Claim) -> nodes.Node:
         """What the paper reports, where it slips, and where the claim is shown or why it is not."""

@@ -1,16 +1,18 @@
-"""``{methods}``: the registry as a table, with the look that every plot gives a method."""
+"""``{methods}`` and ``{packs}``: what the library has registered, as tables."""
 
 from __future__ import annotations
 
 from docutils import nodes
+from onebasin.registry import Method
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from bookext import numbers
 from bookext.html import element
+from bookext.tables import Cell, table
 
 _MARKERS = {"o": "●", "s": "■", "x": "✕", "X": "✕", "D": "◆", "d": "◆", "^": "▲", "v": "▼", "*": "★", "+": "+"}
 _DASHES = {"-": "", "--": "7 4", ":": "2 3", "-.": "7 3 2 3"}
-_HEADINGS = ("method", "look", "needs", "source")
 
 
 def swatch(colour: str, marker: str, dash: str) -> nodes.Node:
@@ -34,26 +36,35 @@ class Methods(SphinxDirective):
         import onebasin.matching
         from onebasin import registry
 
-        head = element("tr", *(element("th", text, scope="col") for text in _HEADINGS))
         rows = [self.row(method) for method in registry.METHODS.values()]
-        body = element("tbody", *rows)
-        table = element("table", element("thead", head), body, class_="table ob-table")
-        return [element("div", table, class_="ob-scroll", tabindex=0)]
+        return [table(("method", "name", "look", "needs", "source"), rows, "Methods")]
 
-    def row(self, method: object) -> nodes.Node:
+    def row(self, method: Method) -> list[Cell]:
         """One method."""
-        cite: list[nodes.Node] = [nodes.Text("")]
+        cite: list[nodes.Node] = []
         if method.cite:
             cite, _ = self.state.inline_text(f"{{cite:t}}`{method.cite}`", self.lineno)
-        return element(
-            "tr",
-            element("td", method.label, " ", element("code", method.name)),
-            element("td", swatch(method.colour, method.marker, method.dash)),
-            element("td", method.cost),
-            element("td", *cite),
-        )
+        look = swatch(method.colour, method.marker, method.dash)
+        return [method.label, element("code", method.name), look, method.cost, cite]
+
+
+class Packs(SphinxDirective):
+    """The data files that a local folder may hold, with size, terms and checksum."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table."""
+        from onebasin.data.packs import PACKS
+
+        heads = ("file", "size", "terms", "note", "SHA-256 begins")
+        rows = [
+            [element("code", f"{pack.name}.npz"), numbers.memory(pack.size), pack.terms, pack.note,
+             element("code", pack.sha256[:12])]
+            for pack in PACKS.values()
+        ]
+        return [table(heads, rows, "Data packs")]
 
 
 def setup(app: Sphinx) -> None:
-    """Register the directive."""
+    """Register the directives."""
     app.add_directive("methods", Methods)
+    app.add_directive("packs", Packs)

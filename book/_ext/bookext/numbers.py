@@ -15,7 +15,7 @@ def decimals(width: float) -> int:
 
 
 def number(value: float | None, places: int | None = None) -> str:
-    """One number: ``places`` decimals, or three significant digits; exponents outside 1e-4 … 1e6."""
+    """One number: ``places`` decimals, else three digits or one decimal; exponents outside 1e-4 … 1e6."""
     if value is None:
         return MISSING
     if not math.isfinite(value):
@@ -27,7 +27,7 @@ def number(value: float | None, places: int | None = None) -> str:
         mantissa, exponent = f"{value:.2e}".split("e")
         return sign(f"{mantissa}·10{superscript(int(exponent))}")
     if places is None:
-        places = max(0, 2 - math.floor(math.log10(size))) if size else 0
+        places = max(1, 2 - math.floor(math.log10(size))) if size else 0
     return sign(f"{value:.{min(places, 8)}f}")
 
 
@@ -74,4 +74,6 @@ def memory(size: float | None) -> str:
     """A number of bytes for people."""
     if size is None:
         return MISSING
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+    if size >= 2**30:
+        return f"{size / 2**30:.1f} GiB"
+    return f"{size / 2**20:.0f} MiB" if size >= 10 * 2**20 else f"{size / 2**20:.1f} MiB"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import jupytext
 import nbformat
+from onebasin.keys import source_mark
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -16,11 +16,6 @@ from bookext import site
 
 LOG = logging.getLogger(__name__)
 PREFIX = "notebooks/"
-
-
-def sha(text: str) -> str:
-    """SHA-256 of a text, as the runner writes it into an executed copy."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def chapter_of(docname: str) -> str | None:
@@ -34,10 +29,7 @@ def source_sha(path: Path) -> str | None:
         metadata = json.loads(path.read_text(encoding="utf8"))["metadata"]
     except (OSError, ValueError, KeyError):
         return None
-    for key in ("onebasin", "book"):
-        if "source_sha256" in metadata.get(key, {}):
-            return metadata[key]["source_sha256"]
-    return None
+    return metadata.get("onebasin", {}).get("source_sha256")
 
 
 def executed_index(folder: Path) -> dict[str, Path]:
@@ -48,7 +40,7 @@ def executed_index(folder: Path) -> dict[str, Path]:
 
 def executed_copy(text: str) -> Path | None:
     """The executed copy of a chapter's source for the profile being built, if it is fresh."""
-    return executed_index(site.current().executed).get(sha(text))
+    return executed_index(site.current().executed).get(source_mark(text))
 
 
 def read_notebook(text: str) -> nbformat.NotebookNode:
@@ -64,10 +56,10 @@ def read_notebook(text: str) -> nbformat.NotebookNode:
     if path is not None:
         return nbformat.read(path, as_version=4)
     notebook = jupytext.reads(text, fmt="py:percent")
-    heading = next((c.source for c in notebook.cells if c.cell_type == "markdown"), "?")
+    lines = [line for cell in notebook.cells for line in cell.source.splitlines()]
     LOG.warning(
         "chapter %r has no fresh executed copy for profile %s; run `onebasin run` first",
-        heading.splitlines()[-1] if heading else "?",
+        next((line[2:] for line in lines if line.startswith("# ")), "?"),
         site.current().profile,
         type="onebasin",
         subtype="stale",
@@ -84,8 +76,8 @@ def outdated(
     for docname in sorted(env.found_docs):
         path = Path(env.doc2path(docname))
         if path.suffix == ".py":
-            copy = index.get(sha(path.read_text(encoding="utf8")))
-            now[docname] = sha(copy.read_text(encoding="utf8")) if copy else ""
+            copy = index.get(source_mark(path.read_text(encoding="utf8")))
+            now[docname] = source_mark(copy.read_text(encoding="utf8")) if copy else ""
     known = getattr(env, "onebasin_executed", {})
     env.onebasin_executed = now
     return [name for name, key in now.items() if known.get(name) not in (None, key)]
