@@ -24,7 +24,9 @@
 # Two people train the same network from different random starts. Afterwards they compare the
 # weights and find nothing in common. Part of the difference is real. Part of it is bookkeeping:
 # which unit happened to be called number one. This chapter is about the bookkeeping, which is exact
-# mathematics, so almost every claim in it can be checked to the last bit.
+# mathematics, so almost every claim in it can be checked to the last bit. The numbers in the
+# parameters cell say how many random cases each check draws; every draw has a named stream, so you
+# will see the same cases as we did.
 
 # %%
 import torch
@@ -71,30 +73,23 @@ run = book.start(
 #
 # so the example's $\pi$ is stored as its inverse. Below, the entry $x_{23}$ is simply the number
 # 23, and $X$ is used both as a first layer, whose rows belong to the hidden units, and as a second
-# layer, whose columns do.
+# layer, whose columns do. The results are compared with the three matrices that the thesis prints.
+# The control comes last: with $P$ in place of $P^\top$ the columns go the other way round.
 
 # %%
 X = torch.tensor([[11.0, 12, 13], [21, 22, 23], [31, 32, 33]])
 none = torch.zeros(3)
 tensors = {"layers.0.weight": X, "layers.0.bias": none, "layers.1.weight": X, "layers.1.bias": none}
 example = Permutation(chain(2), {"hidden.0": torch.tensor([2, 0, 1])})
-moved = apply(example, tensors)
-P = example.matrices()["hidden.0"].float()
-
-# %% [markdown]
-# These are the three matrices as the thesis prints them. The last line is the control: with $P$ in
-# place of $P^\top$ the columns go the other way round.
-
-# %%
-printed = torch.tensor(
-    [
-        [[0.0, 0, 1], [1, 0, 0], [0, 1, 0]],
-        [[31, 32, 33], [11, 12, 13], [21, 22, 23]],
-        [[13, 11, 12], [23, 21, 22], [33, 31, 32]],
-    ]
-)
-found = torch.stack([P, moved["layers.0.weight"], moved["layers.1.weight"]])
-mismatches, wrong_side = int((found != printed).sum()), int((printed[2] != X @ P).sum())
+P, moved = example.matrices()["hidden.0"].float(), apply(example, tensors)
+printed = [
+    torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]),
+    torch.tensor([[31.0, 32, 33], [11, 12, 13], [21, 22, 23]]),
+    torch.tensor([[13.0, 11, 12], [23, 21, 22], [33, 31, 32]]),
+]
+found = [P, moved["layers.0.weight"], moved["layers.1.weight"]]
+mismatches = sum(int((a != b).sum()) for a, b in zip(found, printed, strict=True))
+wrong_side = int((printed[2] != X @ P).sum())
 assert mismatches == 0 and wrong_side > 0
 _ = run.claim("perm-example", mismatches=mismatches, matrices=len(found), control=wrong_side)
 
@@ -206,13 +201,11 @@ for case in range(20):
     damage.append(relative_change(wide.run(apply(one_sided, state), x), wide.run(state, x)))
 assert min(damage) > 0.001
 
-# %% tags=["remove-output"]
-_ = run.record(
-    "invariance", metrics={"error": book.metric(errors, "roundings")}, seeds=range(networks)
-)
-_ = run.claim(
-    "perm-invariance", error=max(errors), inexact=inexact, cases=2 * networks, control=min(damage)
-)
+metrics = {"error": book.metric(errors, "roundings"), "control": book.metric(damage)}
+_ = run.record("invariance", metrics=metrics, seeds=range(networks))
+error = book.measured(max(errors), "roundings", n=networks)
+cases = 2 * networks
+_ = run.claim("perm-invariance", error=error, inexact=inexact, cases=cases, control=min(damage))
 
 # %% [markdown]
 # The largest difference over all networks was
@@ -244,7 +237,7 @@ _ = run.claim(
 
 # %%
 def change_basis(state, maps):
-    """Equation (general map): M W M'^{-1} and M b, layer by layer."""
+    """Change the basis of every hidden layer by a matrix M of its own."""
     out, below = {}, torch.eye(state["layers.0.weight"].shape[1], dtype=torch.float64)
     for k, M in enumerate([*maps, torch.eye(len(state[f"layers.{len(maps)}.bias"])).double()]):
         out[f"layers.{k}.weight"] = M @ state[f"layers.{k}.weight"] @ torch.linalg.inv(below)
@@ -253,7 +246,6 @@ def change_basis(state, maps):
     return out
 
 
-# %%
 def draw_map(kind, units, generator):
     """A random matrix of one kind, in float64."""
     normal = torch.randn(units, units, generator=generator, dtype=torch.float64)
@@ -285,20 +277,14 @@ for k, a, case in torch.cartesian_prod(*map(torch.arange, change.shape)).tolist(
 kept = (change < 1e-12).all(dim=2)
 exceptions = [(kinds[k], sigmas[a]) for k, a in kept.nonzero().tolist() if k > 0]
 assert kept[0].all() and not kept[1].any()
-assert set(exceptions) == {
-    ("positive diagonal", "relu"),
-    ("sign flips", "tanh"),
-    ("sign flips", "sin"),
-}
-_ = run.record(
-    "commute",
-    metrics={"orthogonal": book.metric(change[1].flatten().tolist(), "1")},
-    seeds=range(maps),
-    arrays={"change": change.numpy(), "kinds": kinds, "activations": sigmas},
-)
-_ = run.claim(
-    "perm-only", change=float(change[1].min()), exceptions=len(exceptions), cases=change[1].numel()
-)
+assert exceptions == [("positive diagonal", "relu"), ("sign flips", "tanh"), ("sign flips", "sin")]
+
+metrics = {"orthogonal": book.metric(change[1].flatten())}
+arrays = {"change": change, "kinds": kinds, "activations": sigmas}
+_ = run.record("commute", metrics=metrics, seeds=range(maps), arrays=arrays)
+tries = change[1].numel()
+least = book.measured(change[1].min(), n=tries)
+_ = run.claim("perm-only", change=least, exceptions=len(exceptions), cases=tries)
 
 # %% mystnb={"figure": {"name": "fig-commute", "caption": "Which linear maps of the hidden units keep a network's function. Every mark is one network 3-16-16-2 with random maps in both hidden layers (float64). Permutations always do. An orthogonal matrix never does, while positive diagonals do with ReLU and flips of sign with tanh and sine."}, "image": {"alt": "Relative change of the output on a logarithmic axis for four kinds of linear maps and five activations: all marks of permutations lie in the rounding band, all of orthogonal maps far above it, positive diagonals fall into the band only for ReLU, sign flips only for tanh and sine."}}
 run.show(draw.draw_commute, "commute")
@@ -348,7 +334,8 @@ for case in range(triples):
 table = torch.tensor(verdicts)
 broken, noticed = int((~table[:, :4]).sum()), float(table[:, 4].double().mean())
 assert broken == 0 and noticed >= 0.5
-_ = run.claim("perm-group-laws", mismatches=broken, cases=triples, control=noticed)
+mismatches = book.measured(broken, "laws", n=triples)
+_ = run.claim("perm-group-laws", mismatches=mismatches, cases=triples, control=noticed)
 
 # %% [markdown]
 # The wrong order was noticed in
@@ -397,19 +384,12 @@ for graph, case, kept in zip(graphs, cases, found, strict=True):
     error = max(error, *(roundings(after, before) for after in moved))
 assert stray == 0 and error <= 256
 
-# %% tags=["remove-output"]
-_ = run.record(
-    "automorphisms",
-    metrics={
-        "relabellings": book.metric(tried, "relabellings"),
-        "automorphisms": book.metric([len(kept) for kept in found], "relabellings"),
-    },
-    seeds=range(len(cases)),
-    arrays=draw.graph_panels(graphs[0]),
-)
-_ = run.claim(
-    "perm-automorphism", mismatches=stray, relabellings=sum(tried), networks=len(cases), error=error
-)
+sizes = {"relabellings": book.metric(tried), "automorphisms": book.metric([len(k) for k in found])}
+panels = draw.graph_panels(graphs[0])
+_ = run.record("automorphisms", metrics=sizes, seeds=range(len(cases)), arrays=panels)
+counts = {"relabellings": sum(tried), "networks": len(cases)}
+stray = book.measured(stray, "relabellings", n=sum(tried))
+_ = run.claim("perm-automorphism", mismatches=stray, error=error, **counts)
 
 # %% mystnb={"figure": {"name": "fig-graphs", "caption": "The neural graph of a perceptron 2-3-3-1 (biases not drawn) and two relabellings. A permutation within a layer maps edges to edges. Exchanging units across layers asks for connections that the network does not have (dashed), so it has nowhere to put the weights."}, "image": {"alt": "Three drawings of a small layered graph with two inputs, two hidden layers of three units and one output; in the second the units of the first hidden layer are reordered and all edges stay, in the third two units of different layers are exchanged and several dashed red edges appear that the network does not have."}}
 run.show(draw.draw_graphs, "automorphisms", height=2.4)
@@ -441,14 +421,22 @@ free = [counting.count(groups) for groups, _ in architectures.values()]
 tied = [counting.count(groups) for _, groups in architectures.values()]
 printed = [3498, 35160, 55109]
 assert [count.floors for count in free] == printed
-assert min(count.exact for count in tied) > counting.ATOMS_LOG10
+exact = [count.exact for count in tied]
+assert min(exact) > counting.ATOMS_LOG10
+
+metrics = {"exact": book.metric(exact, "powers of ten")}
+arrays = {"names": list(architectures), "printed": printed, "tied": exact}
+_ = run.record("counts", metrics=metrics, seeds=range(len(exact)), arrays=arrays)
+mine = dict(zip(["mlp", "vgg", "resnet"], exact, strict=True))
+floors = {f"{name}_floor": count.floors for name, count in zip(mine, free, strict=True)}
+_ = run.claim("perm-count", **mine, **floors)
 
 # %% [markdown]
 # So the printed exponents come out to the last digit, by a recipe that can be told from them: round
 # the exponent of every layer down, then add. Added first and rounded last, the MLP has $10^k$
-# symmetries with $k=$ {measured}`foundations/permutations/perm-count.claim:mlp:.1f`, forty times as
-# many, and VGG16 {measured}`foundations/permutations/perm-count.claim:vgg:.1f` (with two dense
-# layers of 4096: the table fits no other width).
+# symmetries with $k=$ {measured}`foundations/permutations/perm-count.claim:mlp:.1f`, some forty
+# times as many, and VGG16 {measured}`foundations/permutations/perm-count.claim:vgg:.1f` (with two
+# dense layers of 4096: the table fits no other width).
 #
 # ResNet50 is more instructive. Its table entry counts the outputs of all 49 convolutions as free.
 # But a skip connection adds channel 7 of a block's input to channel 7 of its output, so the two
@@ -456,24 +444,6 @@ assert min(count.exact for count in tied) > counting.ATOMS_LOG10
 # above, tied layers share one permutation. That leaves $k=$
 # {measured}`foundations/permutations/perm-count.claim:resnet:.1f`: less than half the digits, and
 # still beyond all comparison with atoms.
-
-# %% tags=["remove-output"]
-_ = run.record(
-    "counts",
-    metrics={"exact": book.metric([count.exact for count in tied], "powers of ten")},
-    seeds=range(len(tied)),
-    arrays={
-        "names": list(architectures),
-        "printed": printed,
-        "free": [count.exact for count in free],
-        "tied": [count.exact for count in tied],
-    },
-)
-exact = dict(zip(["mlp", "vgg", "resnet"], [count.exact for count in tied], strict=True))
-floors = dict(
-    zip(["mlp_floor", "vgg_floor", "resnet_floor"], [count.floors for count in free], strict=True)
-)
-_ = run.claim("perm-count", **exact, **floors)
 
 # %% mystnb={"figure": {"name": "fig-counts", "caption": "The number of permutation symmetries of three architectures as a power of ten, printed and exact. The axis shows the exponent, and even that on a logarithmic scale."}, "image": {"alt": "Exponents of the number of symmetries on a logarithmic axis for an MLP, VGG16 and ResNet50: printed and exact marks nearly coincide for the first two, for ResNet50 the exact mark lies clearly below the printed one, and all lie far to the right of a dashed line for the atoms of the universe."}}
 run.show(draw.draw_counts, "counts", height=3.2)
@@ -515,7 +485,8 @@ def two_sides(spec, v, w, g, h, objective):
 # %% [markdown]
 # Four objectives are tried: the squared distance, the sum of absolute differences, and two that
 # must fail. The third weights every parameter by its position in the list, so it is not invariant.
-# The fourth punishes only what $v$ lacks, so it is not symmetric.
+# The fourth punishes only what $v$ lacks, so it is not symmetric. Half of the pairs have weights
+# from $\{-1,0,1\}$ only, which makes ties common.
 
 
 # %%
@@ -533,9 +504,6 @@ def positional(v, w):
 def one_sided(v, w):
     return sum((w[n] - v[n]).relu().square().flatten(1).sum(1) for n in w)
 
-
-# %% [markdown]
-# Half of the pairs have weights from $\{-1,0,1\}$ only, which makes ties common.
 
 # %%
 outcome = {name: [] for name in ("squared", "absolute", "positional", "one-sided")}
@@ -559,13 +527,10 @@ lawful = torch.cat([table["squared"], table["absolute"]])
 failures = int((~table["positional"][:, 0]).sum() + (~table["one-sided"][:, 1]).sum())
 ties = int(lawful[:, 2].sum())
 assert lawful[:, :2].all() and failures > 0 and ties >= 10
-_ = run.claim(
-    "align-equivariance",
-    mismatches=int((~lawful[:, :2]).any(1).sum()),
-    cases=len(lawful),
-    ties=ties,
-    control=failures,
-)
+broken = int((~lawful[:, :2]).any(1).sum())
+mismatches = book.measured(broken, "pairs", n=len(lawful))
+counts = {"cases": len(lawful), "ties": ties, "control": failures}
+_ = run.claim("align-equivariance", mismatches=mismatches, **counts)
 
 # %% [markdown]
 # Of {measured}`foundations/permutations/align-equivariance.claim:cases:.0f` pairs,
