@@ -93,7 +93,7 @@ def test_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path, mon
 
     make(Recipe("sums", {"width": 3}, shards=RECIPE.shards[:1]), build, store=tmp_path)
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(RunError, match="no space left on the disk.*ONEBASIN_STORE"):
+    with pytest.raises(RunError, match=r"no space left on the disk.*ONEBASIN_STORE"):
         make(RECIPE, build, store=tmp_path)
     left = [path.name for path in (tmp_path / "sums" / RECIPE.key).iterdir()]
     assert left == []

@@ -1,4 +1,4 @@
-"""The chapters' interface: complete parameters, one record each, nothing half-written, one digest."""
+"""The interface of chapters: complete parameters, one record each, whole files, one digest."""
 
 from __future__ import annotations
 

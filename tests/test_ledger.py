@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tinybook import commit_all
 
 from onebasin import claims, ledger, paths, records, rules
 from onebasin.errors import CorruptFileError, InputError
 from onebasin.intervals import Interval
 from onebasin.ledger import measured
+from tinybook import commit_all
 
 ROW = yaml.safe_load(
     """

@@ -6,12 +6,12 @@ import dataclasses
 import math
 
 import pytest
-from test_records import example
-from tinybook import commit_all
 
 from onebasin import compare, paths, provenance, publish, records, sidecar
 from onebasin.errors import CorruptFileError, InputError, RunError
 from onebasin.records import Metric
+from test_records import example
+from tinybook import commit_all
 
 NAME = "notebooks/inrs/line.py"
 PARAMS = {"width": 64, "rate": 0.5, "shapes": ["chair", "mug"], "quick": False}

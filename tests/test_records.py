@@ -209,7 +209,7 @@ def test_find_filters_sorts_and_prefers_the_first_root(tmp_path):
 
 
 def test_unknown_metric_is_named():
-    with pytest.raises(InputError, match="'loss'.*barrier"):
+    with pytest.raises(InputError, match=r"'loss'.*barrier"):
         example().values("loss")
 
 

@@ -104,20 +104,18 @@ def stamp(panel: FigureBase, text: str) -> None:
     panel.suptitle(text, x=0.995, ha="right", fontsize=7, color=_GREY)
 
 
-def count_marks(figure: FigureBase) -> int:
-    """How many single marks a figure holds: markers, scattered points, cells, vertices."""
-    from matplotlib.collections import Collection, QuadMesh
-    from matplotlib.lines import Line2D
+def count_marks(figure: Figure) -> int:
+    """How many single marks a drawn figure holds: vertices, scattered points, cells, faces."""
+    from matplotlib.collections import QuadMesh
 
     total = 0
-    for line in figure.findobj(Line2D):
-        total += len(np.atleast_1d(line.get_xdata()))
-    for collection in figure.findobj(Collection):
-        if isinstance(collection, QuadMesh):
-            cells = collection.get_array()
-            total += 0 if cells is None else int(cells.size)
-        else:
-            total += max(len(np.atleast_2d(collection.get_offsets())), len(collection.get_paths()))
+    for axes in figure.get_axes():
+        total += sum(len(np.atleast_1d(line.get_xdata())) for line in axes.lines)
+        for collection in axes.collections:
+            points = len(np.atleast_2d(collection.get_offsets()))
+            cells = collection.get_array() if isinstance(collection, QuadMesh) else None
+            faces = 0 if cells is None else int(cells.size)
+            total += max(points, len(collection.get_paths()), faces)
     return total
 
 
@@ -129,6 +127,7 @@ def render(figure: Figure) -> tuple[str, bytes]:
     """
     buffer = io.BytesIO()
     with styled():
+        figure.draw_without_rendering()  # faces of surfaces are known only then
         if count_marks(figure) > MARK_LIMIT:
             figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
             return "image/png", buffer.getvalue()
