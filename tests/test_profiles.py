@@ -51,8 +51,11 @@ def test_text_is_read_as_the_type_of_the_default(project, name, text, value):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("width", "wide"), ("width", "1.5"), ("rate", "fast"), ("quick", "maybe"), ("shapes", "[1]")]
-    + [("width", True), ("shapes", 3), ("rate", "__import__('os')"), ("width", "1 +")],
+    [
+        *[("width", "wide"), ("width", "1.5"), ("width", True), ("width", "1 +")],
+        *[("rate", "fast"), ("rate", "__import__('os')"), ("quick", "maybe")],
+        *[("shapes", "[1]"), ("shapes", 3)],
+    ],
 )
 def test_wrong_types_are_refused(project, name, text):
     with pytest.raises(InputError, match=f"{name}="):

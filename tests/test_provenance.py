@@ -9,7 +9,8 @@ import pytest
 
 from onebasin import paths, provenance
 
-CODE = '"""Module."""\n\nx = "ä"  # remark\n\n\ndef f(a):\n    """Doc\n    more."""\n    return a  # é\n'
+CODE = '"""Module."""\n\nx = "ä"  # remark\n\n\n'
+CODE += 'def f(a):\n    """Doc\n    more."""\n    return a  # é\n'
 
 
 @pytest.mark.parametrize(

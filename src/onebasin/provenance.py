@@ -155,7 +155,16 @@ def _fingerprint_now(source: str) -> str | None:
     file = paths.root() / source
     if inside != source and not file.is_file():
         file = paths.PACKAGE / inside
-    return fingerprint(file.read_text(encoding="utf8")) if file.is_file() else None
+    if not file.is_file():
+        return None
+    state = file.stat()
+    return _fingerprint_of(file, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _fingerprint_of(file: Path, changed_ns: int, size: int) -> str:
+    """Fingerprint of a file as it is since ``changed_ns``; a ledger asks for each many times."""
+    return fingerprint(file.read_text(encoding="utf8"))
 
 
 def changed(sources: dict[str, str], revision: str | None = None) -> list[str]:
