@@ -12,7 +12,7 @@ from torch import Tensor
 from onebasin.symmetry.permutation import Permutation, permute
 from onebasin.symmetry.spec import Spec, State
 
-Perms = Mapping[str, Int[Tensor, "models units"]]
+Perms = Mapping[str, Int[Tensor, "models _"]]  # each group has its own number of units
 
 
 def unit_similarity(

@@ -137,7 +137,7 @@ class _Pairs:
 class _Descent:
     """One coordinate descent in progress: where every pair stands."""
 
-    perms: dict[str, Int[Tensor, "models units"]]
+    perms: dict[str, Int[Tensor, "models _"]]
     objective: Float[Tensor, " models"]
     stale: dict[str, Tensor]  # group -> [models] whether a neighbour changed since its last solve
     history: list[Tensor]

@@ -33,7 +33,7 @@ class Permutation:
     """
 
     spec: Spec
-    perms: Mapping[str, Int[Tensor, "*models units"]]
+    perms: Mapping[str, Int[Tensor, "*models _"]]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "perms", dict(self.perms))
@@ -93,7 +93,7 @@ class Permutation:
         """The permutation that undoes this one; as a matrix, the transpose."""
         return Permutation(self.spec, {group: perm.argsort() for group, perm in self.perms.items()})
 
-    def matrices(self) -> dict[str, Float[Tensor, "*models units units"]]:
+    def matrices(self) -> dict[str, Float[Tensor, "*models _ _"]]:
         """Permutation matrices in float64, ``P[i, perm[i]] = 1``."""
         return {
             group: torch.nn.functional.one_hot(perm, perm.shape[-1]).double()
@@ -102,7 +102,7 @@ class Permutation:
 
     @staticmethod
     def from_matrices(
-        spec: Spec, matrices: Mapping[str, Float[Tensor, "*models units units"]]
+        spec: Spec, matrices: Mapping[str, Float[Tensor, "*models _ _"]]
     ) -> Permutation:
         """The permutation with these matrices; inverse of :meth:`matrices`.
 

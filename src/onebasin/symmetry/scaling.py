@@ -34,7 +34,7 @@ class Scaling:
     """
 
     spec: Spec
-    scales: Mapping[str, Float[Tensor, "*models units"]]
+    scales: Mapping[str, Float[Tensor, "*models _"]]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", dict(self.scales))
@@ -93,7 +93,7 @@ class Scaling:
         """The scaling that undoes this one."""
         return Scaling(self.spec, {group: 1 / scale for group, scale in self.scales.items()})
 
-    def matrices(self) -> dict[str, Float[Tensor, "*models units units"]]:
+    def matrices(self) -> dict[str, Float[Tensor, "*models _ _"]]:
         """Diagonal matrices D: incoming weights become :math:`D W`, outgoing :math:`W D^{-1}`."""
         return {group: torch.diag_embed(scale) for group, scale in self.scales.items()}
 
