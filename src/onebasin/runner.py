@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from onebasin import files, keys, paths, profiles, worker
-from onebasin.errors import InputError
+from onebasin.errors import CorruptFileError, InputError
 from onebasin.locks import lock
 
 WAITING, RUNNING, FRESH, PROSE = "waiting", "running", "unchanged", "prose updated"
@@ -109,8 +109,8 @@ def reasons(job: Job, *, plain: bool = False) -> list[str]:
         return ["not run yet"]
     if note["state"] != DONE:
         return [f"last run: {note['state']}"]
-    if not plain and not keys.executed_path(job.chapter, job.profile).is_file():
-        return ["no executed copy"]
+    if not plain and _executed_mark(job).get("key") != note["key"]:
+        return ["no executed copy of the last run"]
     return keys.moved(note, job.parameters, _text(job.chapter))
 
 
@@ -259,11 +259,18 @@ def _refreshed(job: Job) -> str:
     """Bring changed prose into the executed copy of a job whose outputs still stand."""
     from onebasin import notebook
 
-    path = keys.executed_path(job.chapter, job.profile)
-    mark = files.read_json(path, "delete it and run the chapter again")["metadata"]["onebasin"]
-    if mark["source_sha256"] == keys.source_mark(_text(job.chapter)):
+    if _executed_mark(job)["source_sha256"] == keys.source_mark(_text(job.chapter)):
         return FRESH
     return PROSE if notebook.refresh(job.chapter, job.profile) else FRESH
+
+
+def _executed_mark(job: Job) -> dict[str, Any]:
+    """What an executed copy was made from; empty where there is none, or it is damaged."""
+    path = keys.executed_path(job.chapter, job.profile)
+    try:
+        return files.read_json(path, "run the chapter again")["metadata"]["onebasin"]
+    except (FileNotFoundError, CorruptFileError, KeyError, TypeError):
+        return {}
 
 
 def _close_input(process: subprocess.Popen[str]) -> None:

@@ -2,58 +2,97 @@
 
 from __future__ import annotations
 
+import datetime
+from typing import Any
+
 import typer
 from rich.table import Table
 
+from onebasin.cli import exits
 from onebasin.cli.console import minutes, out
 from onebasin.cli.running import Profile
 
+_LOOK = {"fresh": "green", "stale": "yellow", "failed": "red", "not run": "dim"}
+
 
 def status(profile: Profile = "smoke") -> None:
-    """Show each chapter's state at a profile, its time, and the artifacts in the store.
+    """Show each chapter's state at a profile, its time and device, and the artifacts in the store.
+
+    *fresh* means that running it again would change nothing; *stale* says what changed since.
 
     Example: `onebasin status --profile laptop`
     """
-    from onebasin import artifacts, paths, runner, sidecar
+    from onebasin import runner
 
-    table = Table("chapter", "state", "time", "run on")
+    table = Table("chapter", "state", "time", "device", "run on", "why")
     for job in runner.plan([], profile):
-        note = sidecar.read(paths.live(), profile, job.chapter)
-        fresh = runner.unchanged(job) or runner.unchanged(job, plain=True)
-        state = "up to date" if fresh else "not run" if note is None else "changed since"
-        when = "–" if note is None else note["created"]
-        table.add_row(job.chapter, state, minutes(note and note["seconds"]), when)
+        table.add_row(job.chapter, *_row(job))
+    out.print(f"profile {profile}")
     out.print(table)
-    store = Table("recipe", "artifact", "shards", "time made")
-    for one in artifacts.inventory():
-        done = one.get("made", {})
-        spent = sum(float(shard["seconds"]) for shard in done.values())
-        store.add_row(one["name"], one["key"], str(len(done)), minutes(spent))
-    out.print(store)
+    out.print(_store())
 
 
 def data() -> None:
     """Show which data packs this machine has, and whether their checksums are right.
 
     Packs are looked for in the folder that ONEBASIN_DATA names. The smoke profile needs none.
+
+    Example: `ONEBASIN_DATA=~/packs onebasin data`
     """
     from onebasin.data import packs
-    from onebasin.errors import OneBasinError
 
-    table = Table("pack", "state", "MB", "origin", "note")
+    table = Table("pack", "state", "MB", "sha256", "origin", "note")
     wrong = False
     for pack in packs.PACKS.values():
-        try:
-            packs.locate(pack.name)
-            state = "here, checksum right"
-        except FileNotFoundError:
-            state = "not here"
-        except OneBasinError as error:
-            state, wrong = str(error), True
-        table.add_row(pack.file, state, f"{pack.size / 1e6:.1f}", pack.origin, pack.note)
+        state = _presence(pack.name)
+        wrong |= state.startswith("damaged")
+        size, mark = f"{pack.size / 1e6:.1f}", pack.sha256[:12]
+        table.add_row(pack.file, state, size, mark, pack.origin, pack.note)
+    folder = packs.data_folder()
+    out.print(f"ONEBASIN_DATA: {folder or 'not set'}", markup=False)
     out.print(table)
     if wrong:
-        raise typer.Exit(1)
+        raise typer.Exit(exits.FAILED)
+
+
+def _row(job: Any) -> tuple[str, ...]:
+    from onebasin import keys, paths, records, runner
+
+    note = keys.read_note(job.chapter, job.profile)
+    if note is None:
+        return ("[dim]not run[/]", "–", "–", "–", "")
+    why = runner.reasons(job, plain=note["plain"])
+    state = "failed" if note["state"] == runner.FAILED else "stale" if why else "fresh"
+    held = records.find(chapter=job.chapter, profile=job.profile, root=paths.live())
+    devices = ", ".join(sorted({record.device for record in held})) or "–"
+    when = datetime.datetime.fromtimestamp(note["ended"]).strftime("%Y-%m-%d %H:%M")
+    shown = ", ".join(why[:3]) + (", …" if len(why) > 3 else "")
+    return (f"[{_LOOK[state]}]{state}[/]", minutes(note["seconds"]), devices, when, shown)
+
+
+def _store() -> Table:
+    """The artifacts there are, each with its shards and the time they took."""
+    from onebasin import artifacts
+
+    table = Table("recipe", "artifact", "shards", "time made")
+    for one in artifacts.inventory():
+        done = one.get("made", {})
+        spent = sum(float(shard["seconds"]) for shard in done.values())
+        table.add_row(one["name"], one["key"], f"{len(done)}/{len(one['shards'])}", minutes(spent))
+    return table
+
+
+def _presence(name: str) -> str:
+    from onebasin.data import packs
+    from onebasin.errors import CorruptFileError, MissingDataError
+
+    try:
+        packs.locate(name)
+    except MissingDataError:
+        return "not here"
+    except CorruptFileError as error:
+        return f"damaged: {error.remedy}"
+    return "here, checksum right"
 
 
 def attach(app: typer.Typer) -> None:
