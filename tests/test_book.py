@@ -86,6 +86,17 @@ def test_second_run_leaves_nothing_of_the_first(project):
     assert sorted(path.name for path in folder.iterdir()) == [".run.json", "other.none.json"]
 
 
+def test_source_edited_while_it_ran_gets_no_fingerprint(project, monkeypatch):
+    source = project / "notebooks" / "inrs" / "line.py"
+    monkeypatch.setattr(book, "_LOADED", source.stat().st_mtime - 1)
+    run = start()
+    measure(run)
+    run.finish()
+    record = records.find(root=paths.live(), method="weight")[0]
+    assert record.sources["notebooks/inrs/line.py"] == "edited while it ran"
+    assert ledger.outcomes()[CLAIM]["smoke"].stale
+
+
 def test_full_disk_at_the_end_leaves_no_vouching_note(project, monkeypatch):
     run = start()
     measure(run)

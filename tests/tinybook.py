@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "notebooks" / "inrs").mkdir(parents=True)
     (root / "profiles").mkdir()
     (root / "_toc.yml").write_text("format: jb-book\n")
-    (root / "notebooks" / "inrs" / "line.py").write_text(CHAPTER)
+    chapter = root / "notebooks" / "inrs" / "line.py"
+    chapter.write_text(CHAPTER)
+    os.utime(chapter, (1e9, 1e9))  # written long before the library was loaded
     (root / "profiles" / "laptop.yaml").write_text("inrs/line:\n  width: 512\n")
     (root / ".gitignore").write_text("_build/\n")
     monkeypatch.setenv("ONEBASIN_ROOT", str(root))

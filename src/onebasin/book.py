@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from onebasin.records import Metric, Record
 
 __all__ = ["Interval", "Measured", "Run", "bootstrap", "measured", "metric", "start"]
 
+_LOADED = time.time()  # chapters import before they start; a source edited later is not what ran
+_EDITED = "edited while it ran"
 _EXCLUDES = "imports, and the making of recipes (they carry their own times)"
 
 
@@ -71,7 +74,7 @@ def start(chapter: str, *, profile: str, **params: Any) -> Run:
         lacking, extra = sorted(own - set(params)), sorted(set(params) - own)
         remedy = f"must be those of the parameters cell; missing {lacking}, unknown {extra}"
         raise InputError("params", sorted(params), remedy)
-    return Run(chapter, profile, {"profile": profile, **params})
+    return Run(chapter, profile, {"profile": profile, **params}, provenance.commit())
 
 
 @dataclass
@@ -81,6 +84,7 @@ class Run:
     chapter: str
     profile: str
     params: Mapping[str, Any]
+    commit: tuple[str | None, bool | None]
     began: float = field(default_factory=time.perf_counter)
     _data: dict[str, dict[str, Any]] = field(default_factory=dict)
     _recipes: list[dict[str, Any]] = field(default_factory=list)
@@ -249,16 +253,12 @@ class Run:
         """Every record with what is known only now: time, commit, versions, sources."""
         chapter = paths.chapter_source(self.chapter)
         sources = {**provenance.loaded_sources(), f"notebooks/{self.chapter}.py": chapter}
-        marks = {
-            name: provenance.fingerprint(file.read_text(encoding="utf8"))
-            for name, file in sorted(sources.items())
-        }
-        commit, dirty = provenance.commit()
+        marks = {name: _mark(file) for name, file in sorted(sources.items())}
         total = time.perf_counter() - self.began - self._made_seconds
         common: dict[str, Any] = {
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "commit": commit,
-            "dirty": dirty,
+            "commit": self.commit[0],
+            "dirty": self.commit[1],
             "versions": provenance.versions(),
             "data": tuple(self._data.values()),
             "recipes": tuple(self._recipes),
@@ -296,6 +296,12 @@ def _ordered(found: Sequence[Record], names: Sequence[str]) -> list[Record]:
         return names.index(record.experiment), known, record.method
 
     return sorted(found, key=rank)
+
+
+def _mark(source: Path) -> str:
+    if source.stat().st_mtime > _LOADED:
+        return _EDITED
+    return provenance.fingerprint(source.read_text(encoding="utf8"))
 
 
 def _host(values: Any) -> Any:

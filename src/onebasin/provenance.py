@@ -23,7 +23,7 @@ _CARRIERS: tuple[str, ...] = (
     *("plotting/", "cli/", "__init__.py", "artifacts.py", "book.py", "compare.py", "errors.py"),
     *("files.py", "keys.py", "ledger.py", "locks.py", "notebook.py", "paths.py", "plain.py"),
     *("profiles.py", "provenance.py", "publish.py", "records.py", "registry.py", "runner.py"),
-    *("shards.py", "sidecar.py", "worker.py"),
+    *("shards.py", "sidecar.py", "worker.py", "cells.py", "checks/"),
 )
 
 
