@@ -73,9 +73,11 @@ run = book.start(
 #
 # ```{math}
 # :label: eq-excess
-# \psi(\lambda)=\mathcal L(\theta_\lambda)
-# -\bigl[(1-\lambda)\,\mathcal L(\theta_{\ref})+\lambda\,\mathcal L(\theta_{\other})\bigr],
-# \qquad B=\max_{\lambda\in[0,1]}\psi(\lambda),
+# \begin{aligned}
+# \psi(\lambda)&=\mathcal L(\theta_\lambda)
+# -\bigl[(1-\lambda)\,\mathcal L(\theta_{\ref})+\lambda\,\mathcal L(\theta_{\other})\bigr],\\
+# B&=\max_{\lambda\in[0,1]}\psi(\lambda),
+# \end{aligned}
 # ```
 #
 # while {cite:t}`ainsworth2023`, after {cite:t}`frankle2020`, take the mean of the end losses, for
