@@ -378,9 +378,9 @@ _ = run.claim("perm-conjecture", **intervals)
 # {measured}`foundations/barrier/perm-conjecture.claim:narrow:.2f` of the naive barrier, at the
 # largest {measured}`foundations/barrier/perm-conjecture.claim:wide:.3f`. That is
 # {measured}`foundations/barrier/perm-conjecture.claim:barrier:.3f` nats where the straight line
-# without matching rises by {measured}`foundations/barrier/perm-conjecture.claim:naive:.2f`. So at
-# this size matching does *not* reach zero. It goes most of the way, more so the wider the network,
-# as {cite:t}`ainsworth2023` report for networks five times as wide.
+# without matching rises by {measured}`foundations/barrier/perm-conjecture.claim:naive:.2f`. At the
+# smoke profile's size matching does *not* reach zero. It goes most of the way, more so the wider
+# the network, as {cite:t}`ainsworth2023` report for networks five times as wide.
 #
 # ## Paper and measurement
 #
