@@ -15,16 +15,17 @@
 # (counterexample)=
 # # A counterexample: the same function, and no way across
 #
-# *Aim.* Look at two networks that agree at every point of their data and that no permutation connects, and find out what
-# would.
+# *Aim.* Look at two networks that agree at every point of their data and that no permutation connects, and find out
+# what would.
 #
 # *Needs.* Seconds on one CPU core and little memory; nothing is trained and nothing is downloaded.
 #
-# The rest of this book looks for permutations that bring two trained networks into one basin. Before they start to look,
-# the authors of Git Re-Basin {cite:p}`ainsworth2023` step back and ask whether such a permutation has to exist. It does
-# not, and the example that shows it is tiny: two hidden layers of two units, so $2!\cdot 2! = 4$ permutations, which can
-# all be tried. Their conclusion is worth having in mind on every later page. If *some* networks cannot be connected,
-# then success with trained ones says something about **training**, not about the architecture.
+# The rest of this book looks for permutations that bring two trained networks into one basin. Before they start to
+# look, the authors of Git Re-Basin {cite:p}`ainsworth2023` step back and ask whether such a permutation has to exist.
+# It does not, and the example that shows it is tiny: two hidden layers of two units, so $2!\cdot 2! = 4$
+# permutations, which can all be tried. Their conclusion is worth having in mind on every later page. If *some*
+# networks cannot be connected, then success with trained ones says something about **training**, not about the
+# architecture.
 
 # %%
 from fractions import Fraction
@@ -33,7 +34,8 @@ import torch
 
 from onebasin import Scaling, apply, book, seeds
 from onebasin.matching.exhaustive import group_elements
-from onebasin.networks import counterexample as example, pieces
+from onebasin.networks import counterexample as example
+from onebasin.networks import pieces
 from onebasin.plotting import counterexample as draw
 
 # %% tags=["parameters"]
@@ -50,11 +52,11 @@ run = book.start(
 # %% [markdown]
 # ## Two networks for one task
 #
-# **Claim** ({cite:t}`ainsworth2023`, §4 and A.3). *Two ReLU networks 2-2-2-1 with given weights both classify perfectly, and
-# none of the four permutations gives linear mode connectivity.*
+# **Claim** ({cite:t}`ainsworth2023`, §4 and A.3). *Two ReLU networks 2-2-2-1 with given weights both classify
+# perfectly, and none of the four permutations gives linear mode connectivity.*
 #
-# Inputs are uniform on the square $[-1, 1]^2$. The label is 1 where $x_1 < 0$ and $x_2 > 0$, and a network says "positive"
-# where $f(x) \ge 0$. The two sets of weights are
+# Inputs are uniform on the square $[-1, 1]^2$. The label is 1 where $x_1 < 0$ and $x_2 > 0$, and a network says
+# "positive" where $f(x) \ge 0$. The two sets of weights are
 #
 # ```{math}
 # :label: eq-counterexample
@@ -66,15 +68,18 @@ run = book.start(
 # \end{aligned}
 # ```
 #
-# Each layer asks one question. In the first network, layer 1 looks whether $x_2$ is negative and layer 2 whether $x_1$ is
-# positive; the second network asks in the other order. The library holds them as two ordinary states.
+# Each layer asks one question. In the first network, layer 1 looks whether $x_2$ is negative and layer 2 whether
+# $x_1$ is positive; the second network asks in the other order. The library holds them as two ordinary states.
 
 # %% tags=["remove-output"]
 ref, other = example.pair()
 inputs, labels = example.sample(points, seeds.stream("counterexample", 0))
 positive = book.metric(labels.double().mean(), "fraction")
 _ = run.record(
-    "task", metrics={"positive": positive}, seeds=[0], arrays={"inputs": inputs.float(), "labels": labels}
+    "task",
+    metrics={"positive": positive},
+    seeds=[0],
+    arrays={"inputs": inputs.float(), "labels": labels},
 )
 
 # %% mystnb={"figure": {"name": "fig-counterexample-task", "caption": "The task, drawn as in Git Re-Basin, Fig. 7: points of the square and their labels."}, "image": {"alt": "Scatter plot over the square from -1 to 1 in both inputs: filled blue circles fill the upper left quadrant and nothing else, open grey squares fill the other three quadrants."}}
@@ -83,8 +88,8 @@ run.show(draw.draw_task, "task")
 # %% [markdown]
 # ## They are the same function there
 #
-# The paper says that both networks classify perfectly. More is true, and it makes the example stronger: on the square the
-# two are *equal*.
+# The paper says that both networks classify perfectly. More is true, and it makes the example stronger: on the square
+# the two are *equal*.
 #
 # ````{prf:lemma}
 # :label: lem-counterexample-equal
@@ -93,19 +98,20 @@ run.show(draw.draw_task, "task")
 # ````
 #
 # ```{prf:proof}
-# In `ref` the first layer gives $\max(1 - x_1, 0) = 1 - x_1$, because $x_1 \le 1$, and $\max(-x_2, 0)$. The second layer turns
-# the one into $\max(-(1 - x_1) + 1, 0) = \max(x_1, 0)$ and leaves the other as it is. In `other` the first layer gives
-# $\max(x_1, 0)$ and $\max(x_2 + 1, 0) = x_2 + 1$, because $x_2 \ge -1$; the second leaves the one and turns the other into
-# $\max(-(x_2 + 1) + 1, 0) = \max(-x_2, 0)$. The last layer adds the two and changes the sign.
+# In `ref` the first layer gives $\max(1 - x_1, 0) = 1 - x_1$, because $x_1 \le 1$, and $\max(-x_2, 0)$. The second
+# layer turns the one into $\max(-(1 - x_1) + 1, 0) = \max(x_1, 0)$ and leaves the other as it is. In `other` the
+# first layer gives $\max(x_1, 0)$ and $\max(x_2 + 1, 0) = x_2 + 1$, because $x_2 \ge -1$; the second leaves the one
+# and turns the other into $\max(-(x_2 + 1) + 1, 0) = \max(-x_2, 0)$. The last layer adds the two and changes the
+# sign.
 # ```
 #
-# So $f$ is never positive, and it is 0 exactly where $x_1 \le 0$ and $x_2 \ge 0$: on the quadrant, edges included. (The labels
-# leave the edges out, which have no area.)
+# So $f$ is never positive, and it is 0 exactly where $x_1 \le 0$ and $x_2 \ge 0$: on the quadrant, edges included.
+# (The labels leave the edges out, which have no area.)
 #
-# A check by sampling would leave a doubt, and this claim deserves none. A ReLU network of two inputs is affine on each of
-# finitely many polygons. If its weights are fractions, the corners of these polygons are fractions as well, and Python
-# computes with fractions without any rounding. The routine below starts with the square as one piece and cuts every piece along
-# the zero line of one unit after the other.
+# A check by sampling would leave a doubt, and this claim deserves none. A ReLU network of two inputs is affine on
+# each of finitely many polygons. If its weights are fractions, the corners of these polygons are fractions as well,
+# and Python computes with fractions without any rounding. The routine below starts with the square as one piece and
+# cuts every piece along the zero line of one unit after the other.
 #
 # ```{source} onebasin.networks.pieces.pieces
 # ```
@@ -130,8 +136,8 @@ assert pieces.largest(pieces.difference(spoiled, end)) > 0
 # ## Four paths, four barriers
 #
 # Now we walk from `ref` to each of the four permuted versions of `other`, still in exact arithmetic, and measure two
-# things on the way: the share of the square that is classified wrongly, and the mean squared distance from the function
-# that both ends share. The distance needs no threshold.
+# things on the way: the share of the square that is classified wrongly, and the mean squared distance from the
+# function that both ends share. The distance needs no threshold.
 
 # %%
 lambdas = [Fraction(k, steps) for k in range(steps + 1)]
@@ -161,12 +167,12 @@ _ = run.record("paths", metrics=heights, seeds=range(4), arrays=arrays)
 run.show(draw.draw_paths, "paths")
 
 # %% [markdown]
-# All four barriers are a quarter of the square, no more and no less. A network that always answers "negative" is wrong on
-# just as much, so half-way along every path nothing useful is left.
+# All four barriers are a quarter of the square, no more and no less. A network that always answers "negative" is
+# wrong on just as much, so half-way along every path nothing useful is left.
 #
-# Two of the curves do not rise, they jump: after one step nothing at all is called positive. That is a peculiarity of the
-# example. Its networks put the whole quadrant exactly *on* the threshold, $f = 0$, where the slightest push downwards
-# empties it. The distance on the right has no threshold and shows the same four hills.
+# Two of the curves do not rise, they jump: after one step nothing at all is called positive. That is a peculiarity of
+# the example. Its networks put the whole quadrant exactly *on* the threshold, $f = 0$, where the slightest push
+# downwards empties it. The distance on the right has no threshold and shows the same four hills.
 
 # %% mystnb={"figure": {"name": "fig-counterexample-regions", "caption": "The functions along the four paths (Git Re-Basin, Fig. 6, right). Rows: the four permutations. Columns: position on the path. White is what the network calls positive, the other colours show its output; the dashed lines mark the quadrant that is positive."}, "image": {"alt": "Grid of small maps of the square, four rows for the permutations and seven columns from lambda 0 to 1. In the outer columns the upper left quadrant is white. In the first two rows the white area vanishes in between; in the last two it opens to a half plane above the diagonal in the middle column."}}
 run.show(draw.draw_regions, "paths", share=False, height=4.2)
@@ -179,20 +185,21 @@ run.show(draw.draw_regions, "paths", share=False, height=4.2)
 # ````{prf:lemma}
 # :label: lem-counterexample-middle
 #
-# At $\lambda = \tfrac12$, on each of the four paths and for every threshold $t$, calling positive where $f(x) \ge t$ is wrong on at
-# least a quarter of the square.
+# At $\lambda = \tfrac12$, on each of the four paths and for every threshold $t$, calling positive where $f(x) \ge t$
+# is wrong on at least a quarter of the square.
 # ````
 #
 # ```{prf:proof}
 # *No layer swapped.* The weight matrices of layers 1 and 2 cancel; the biases that are left give $f = -1$ everywhere.
-# *Second layer swapped.* The first layer's matrices still cancel and both its units are $\tfrac12$ wherever one looks, so $f$ is
-# constant again. *First layer swapped.* With $u = \tfrac12(x_2 - x_1)$ the first layer gives $1 + u$ and $\max(-u, 0)$; both units
-# of the second see $\tfrac12(\max(-u, 0) - u)$, and $f = -2\max(-u, 0)$. *Both swapped.* The first layer is the same. One unit of the
-# second sees $-u$, the other $\max(-u, 0)$, and again $f = -2\max(-u, 0)$.
+# *Second layer swapped.* The first layer's matrices still cancel and both its units are $\tfrac12$ wherever one
+# looks, so $f$ is constant again. *First layer swapped.* With $u = \tfrac12(x_2 - x_1)$ the first layer gives $1 + u$
+# and $\max(-u, 0)$; both units of the second see $\tfrac12(\max(-u, 0) - u)$, and $f = -2\max(-u, 0)$. *Both
+# swapped.* The first layer is the same. One unit of the second sees $-u$, the other $\max(-u, 0)$, and again
+# $f = -2\max(-u, 0)$.
 #
-# A constant calls everything positive or nothing and is wrong on $\tfrac34$ or $\tfrac14$. The other function is 0 where $x_2 \ge x_1$
-# and negative elsewhere. A threshold above 0 calls nothing positive. Any other calls at least that half plane positive, and so at least
-# a quarter of the square too much.
+# A constant calls everything positive or nothing and is wrong on $\tfrac34$ or $\tfrac14$. The other function is 0
+# where $x_2 \ge x_1$ and negative elsewhere. A threshold above 0 calls nothing positive. Any other calls at least
+# that half plane positive, and so at least a quarter of the square too much.
 # ```
 #
 # We let exact arithmetic look for a better threshold, in case the proof is wrong.
@@ -207,9 +214,11 @@ assert best == [Fraction(1, 4)] * 4
 # %% [markdown]
 # ## One idle unit
 #
-# *(This section is ours.)* What would have to change for a path to open? Later chapters find that wide networks connect more easily than narrow
-# ones. Here one can watch it happen. We add one *idle* unit to a hidden layer of both networks, all its weights and its bias
-# zero. The functions stay what they are; only the number of permutations grows, from 4 to $3!\cdot 2! = 12$.
+# *(This section is ours.)* What would have to change for a path to open? Later chapters find that wide networks
+# connect more easily than narrow ones. Here one can watch it happen. We add one *idle* unit to a hidden layer of both
+# networks, all its weights and its bias zero. The functions stay what they are; only the number of permutations
+# grows, from 4 to $3!\cdot 2! = 12$.
+
 
 # %%
 def all_barriers(first, second):
@@ -235,32 +244,33 @@ assert min(idle["idle_0_1"]) == Fraction(1, 4) and idle["idle_1_0"].count(0) == 
 run.show(draw.draw_idle, "idle", height=2.6)
 
 # %% [markdown]
-# Without room all permutations are equally bad. Room in the second hidden layer changes nothing. Room in the first opens exactly one path, and on
-# that path not a single point of the square is ever classified wrongly.
+# Without room all permutations are equally bad. Room in the second hidden layer changes nothing. Room in the first
+# opens exactly one path, and on that path not a single point of the square is ever classified wrongly.
 #
 # ````{prf:lemma}
 # :label: lem-counterexample-idle
 #
-# With one idle unit in the first hidden layer there is a permutation for which every network on the path, $0 \le \lambda \le 1$, is right
-# on the whole square.
+# With one idle unit in the first hidden layer there is a permutation for which every network on the path,
+# $0 \le \lambda \le 1$, is right on the whole square.
 # ````
 #
 # ```{prf:proof}
-# Let the two units that carry a bias meet, and keep the other two apart with the help of the idle ones. The first layer at
-# $\lambda$ then holds $1 - (1-\lambda)x_1 + \lambda x_2$, which is never negative, $(1-\lambda)\max(-x_2, 0)$ and $\lambda\max(x_1, 0)$. In the second layer the unit
-# of `ref` that looks for $x_1 > 0$ meets the one of `other` that looks for $x_2 < 0$. Together they see $(1-\lambda)x_1 - \lambda x_2$; the other unit holds
-# $(1-\lambda)^2\max(-x_2, 0) + \lambda^2\max(x_1, 0)$. For $0<\lambda<1$ the second is zero exactly on the quadrant, and there the first is zero as well, so
-# $f = 0$ on the quadrant and $f < 0$ outside.
+# Let the two units that carry a bias meet, and keep the other two apart with the help of the idle ones. The first
+# layer at $\lambda$ then holds $1 - (1-\lambda)x_1 + \lambda x_2$, which is never negative,
+# $(1-\lambda)\max(-x_2, 0)$ and $\lambda\max(x_1, 0)$. In the second layer the unit of `ref` that looks for $x_1 > 0$
+# meets the one of `other` that looks for $x_2 < 0$. Together they see $(1-\lambda)x_1 - \lambda x_2$; the other unit
+# holds $(1-\lambda)^2\max(-x_2, 0) + \lambda^2\max(x_1, 0)$. For $0<\lambda<1$ the second is zero exactly on the
+# quadrant, and there the first is zero as well, so $f = 0$ on the quadrant and $f < 0$ outside.
 # ```
 #
-# The functions along this path are not equal to those at its ends, only equally good at the task. That is what a basin of a *loss* asks
-# for, and no more.
+# The functions along this path are not equal to those at its ends, only equally good at the task. That is what a
+# basin of a *loss* asks for, and no more.
 #
 # ## Do scales help?
 #
-# Git Re-Basin closes its interlude with other symmetries, among them rescaling, and says that their importance "remains
-# unclear". Here it can be looked at. Every ReLU unit may be multiplied by a positive number if its outgoing weights are divided by it (see the
-# [chapter on scalings](scaling.py)). Powers of two keep the arithmetic exact.
+# Git Re-Basin closes its interlude with other symmetries, among them rescaling, and says that their importance
+# "remains unclear". Here it can be looked at. Every ReLU unit may be multiplied by a positive number if its outgoing
+# weights are divided by it (see the [chapter on scalings](scaling.py)). Powers of two keep the arithmetic exact.
 
 # %%
 both = example.permutations()[3]
@@ -272,8 +282,8 @@ assert pieces.largest(pieces.difference(start, goal)) == 0 and scaled < Fraction
 
 # %% [markdown]
 # The rescaled network is the same function still, exactly, and its barrier has fallen from 0.25 to
-# {measured}`foundations/counterexample/scales.none:doubled:.3f`. Could better scales remove it? We draw many at random, this time in floating point
-# and on a grid of points, and keep the smallest barrier for each permutation.
+# {measured}`foundations/counterexample/scales.none:doubled:.3f`. Could better scales remove it? We draw many at
+# random, this time in floating point and on a grid of points, and keep the smallest barrier for each permutation.
 
 # %% tags=["remove-output"]
 found = []
@@ -289,10 +299,11 @@ _ = run.record("scales", metrics=metrics, seeds=range(4))
 assert min(found) > 0.05 and min(found[:2]) == 0.25
 
 # %% [markdown]
-# The smallest barrier of all was {measured}`foundations/counterexample/scales.none:best:.3f`. Where the first layer is not swapped no scaling
-# can help: its first unit looks at $-x_1$ in one network and at $+x_1$ in the other, so somewhere on the way it does not look at $x_1$ at
-# all, and a classifier that only knows $x_2$ is wrong on a quarter. For the other two permutations this is a search and not a proof: scales
-# matter, but they do not undo the example easily.
+# The smallest barrier of all was {measured}`foundations/counterexample/scales.none:best:.3f`. Where the first layer
+# is not swapped no scaling can help: its first unit looks at $-x_1$ in one network and at $+x_1$ in the other, so
+# somewhere on the way it does not look at $x_1$ at all, and a classifier that only knows $x_2$ is wrong on a quarter.
+# For the other two permutations this is a search and not a proof: scales matter, but they do not undo the example
+# easily.
 #
 # ## Paper and measurement
 
@@ -311,12 +322,14 @@ _ = run.claim(
 #
 # ## Caveats
 #
-# - The exact values are those at $\lambda = k/24$. A barrier is a maximum, so what happens in between could only raise it. For the path
-#   *without* a barrier that would matter, and there {prf:ref}`lem-counterexample-idle` covers every $\lambda$.
+# - The exact values are those at $\lambda = k/24$. A barrier is a maximum, so what happens in between could only
+#   raise it. For the path *without* a barrier that would matter, and there {prf:ref}`lem-counterexample-idle` covers
+#   every $\lambda$.
 # - Outside the square the two functions differ: for $x_1 > 1$ the first network cannot tell how large $x_1$ is.
-# - The error along the first two paths hangs on the threshold; {prf:ref}`lem-counterexample-middle` and the squared distance do not.
-# - Nobody trained these networks. The example shows what an architecture allows and says nothing about how often training ends in
-#   such a pair. That is what the later parts measure.
+# - The error along the first two paths hangs on the threshold; {prf:ref}`lem-counterexample-middle` and the squared
+#   distance do not.
+# - Nobody trained these networks. The example shows what an architecture allows and says nothing about how often
+#   training ends in such a pair. That is what the later parts measure.
 #
 # ## Cost
 #
@@ -329,31 +342,35 @@ _ = run.claim(
 #    {prf:ref}`lem-counterexample-equal` fails there?
 #
 #    ```{dropdown} Solution
-#    At $x = (2, 1)$ the first layer of `ref` gives $\max(1 - 2, 0) = 0$ instead of $1 - x_1 = -1$, so $f_{\ref} = -1$ and
-#    $f_{\other} = -2$. "Because $x_1 \le 1$" fails. Below the square, where $x_2 < -1$, it is the other network that saturates.
+#    At $x = (2, 1)$ the first layer of `ref` gives $\max(1 - 2, 0) = 0$ instead of $1 - x_1 = -1$, so $f_{\ref} = -1$
+#    and $f_{\other} = -2$. "Because $x_1 \le 1$" fails. Below the square, where $x_2 < -1$, it is the other network
+#    that saturates.
 #    ```
 #
-# 2. In {prf:ref}`lem-counterexample-idle`, which permutation is it? Find it in the output of `group_elements`, and say why an idle unit in
-#    the second hidden layer does not help.
+# 2. In {prf:ref}`lem-counterexample-idle`, which permutation is it? Find it in the output of `group_elements`, and
+#    say why an idle unit in the second hidden layer does not help.
 #
 #    ```{dropdown} Solution
-#    `hidden.0` is `[1, 2, 0]` and `hidden.1` is `[1, 0]`. Without an idle unit in the first layer, its two slots each hold one unit of
-#    either network, so at $\lambda=\tfrac12$ that layer is one of only two: a constant, or $1+u$ and $\max(-u,0)$. Both have forgotten
-#    everything but (at most) $x_2 - x_1$, and no second layer, however wide, can tell the quadrant from that.
+#    `hidden.0` is `[1, 2, 0]` and `hidden.1` is `[1, 0]`. Without an idle unit in the first layer, its two slots each
+#    hold one unit of either network, so at $\lambda=\tfrac12$ that layer is one of only two: a constant, or $1+u$ and
+#    $\max(-u,0)$. Both have forgotten everything but (at most) $x_2 - x_1$, and no second layer, however wide, can
+#    tell the quadrant from that.
 #    ```
 #
-# 3. Measure something new: on the path without errors, how far is the function from that of the ends? Is the distance smaller than on the four
-#    paths of the narrow networks?
+# 3. Measure something new: on the path without errors, how far is the function from that of the ends? Is the distance
+#    smaller than on the four paths of the narrow networks?
 #
 #    ```{dropdown} Solution
-#    Replace `example.wrong(network)` in `all_barriers` by `example.distance(pieces.layers(wide), network)`. The highest distance on that path is
-#    $29/384 \approx 0.076$, hardly below the $1/12 \approx 0.083$ of the best narrow path: the loss has a basin there, the function has none.
+#    Replace `example.wrong(network)` in `all_barriers` by `example.distance(pieces.layers(wide), network)`. The
+#    highest distance on that path is $29/384 \approx 0.076$, hardly below the $1/12 \approx 0.083$ of the best narrow
+#    path: the loss has a basin there, the function has none.
 #    ```
 #
 # ## References
 #
-# The example is that of {cite:t}`ainsworth2023`, §4 and A.3, Figures 6 and 7. That linear connectivity is a matter of training
-# was first seen by {cite:t}`frankle2020`; the conjecture that permutations are all that is missing is from {cite:t}`entezari2022`.
+# The example is that of {cite:t}`ainsworth2023`, §4 and A.3, Figures 6 and 7. That linear connectivity is a matter of
+# training was first seen by {cite:t}`frankle2020`; the conjecture that permutations are all that is missing is from
+# {cite:t}`entezari2022`.
 
 # %% tags=["nbval-check-output"]
 run.finish()

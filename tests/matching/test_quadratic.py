@@ -9,7 +9,9 @@ import torch
 
 from onebasin import seeds
 from onebasin.errors import InputError
+from onebasin.matching import WeightOptions, weight_match
 from onebasin.matching import quadratic as q
+from onebasin.symmetry import chain
 
 SIZES = [(3, 4, 2), (4, 4, 4, 3), (2, 3, 4, 2, 2), (1, 1, 1), (2, 1, 3, 1)]
 
@@ -143,3 +145,42 @@ def test_biclique_minimum_counts_missing_edges():
     assert lacking[:2] == [0, 0] and lacking[2] > 0
     with pytest.raises(InputError, match="1 to 4"):
         q.from_biclique(adjacency, 5)
+
+
+def test_separation_agrees_with_the_big_problem_written_out():
+    flow, distance = (weights((4, 4), k)[0] for k in (17, 18))
+    factors = torch.tensor([0.0, 0.3, 1.0, 5.0], dtype=torch.float64)
+    unit = 4 * float(torch.stack([flow, distance]).abs().max())
+    for factor, found in zip(factors, q.separation(flow, distance, factors), strict=True):
+        values = q.bilinear_values(*q.from_qap(flow, distance, float(factor))[:2])
+        rest = values[~torch.eye(len(values), dtype=torch.bool)]
+        want = (rest.min() - values.diagonal().max()) / unit**2
+        assert float(found) == pytest.approx(float(want), abs=1e-9)
+
+
+@pytest.mark.parametrize("units", [2, 3, 4])
+def test_any_answer_to_the_reduction_is_a_good_approximation(units):
+    for seed in range(5):
+        flow, distance = (weights((units, units), k, seed)[0] for k in (19, 20))
+        values = q.bilinear_values(*q.from_qap(flow, distance, 5.001)[:2])
+        assert float(values[0, 0] / values.min()) >= 1 - 2 / (25 * units - 9)
+
+
+def test_descent_agrees_with_the_matcher_for_real_networks():
+    spec = chain(3)
+    for seed in range(5):
+        ref, other = weights((4, 6, 6, 3), 21, seed), weights((4, 6, 6, 3), 22, seed)
+        states = [
+            {
+                f"layers.{k}.{part}": w if part == "weight" else w.new_zeros(len(w))
+                for k, w in enumerate(net)
+                for part in ("weight", "bias")
+            }
+            for net in (ref, other)
+        ]
+        found = q.descend(ref, other)
+        match = weight_match(spec, *states, options=WeightOptions(order=spec.groups))
+        assert float(match.objective) == pytest.approx(found.objective[-1])
+        assert [match.element.perms[g].tolist() for g in spec.groups] == [
+            perm.tolist() for perm in found.perms
+        ]

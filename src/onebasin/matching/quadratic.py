@@ -6,7 +6,7 @@ Weight matching maximises a sum of bilinear assignments (SOBLAP),
     \qquad P_0 = P_L = I,
 
 over the weight matrices :math:`A_l, B_l` of two networks, here without biases, as the papers print
-it. The matcher for real networks is :mod:`onebasin.matching.weight`; this module holds what it takes
+it. The matcher for real networks is :mod:`onebasin.matching.weight`; this module has what it takes
 to check it, and to see why no method is known that always finds the best answer: enumeration, the
 plain algorithm with a choice of what to do at a tie, and the reductions from two hard problems.
 """
@@ -32,6 +32,12 @@ LIMIT = 6
 """Most units that are enumerated (6! = 720)."""
 
 
+def random_weights(widths: Sequence[int], generator: torch.Generator) -> list[Tensor]:
+    """Standard normal weight matrices of a chain, float64, first layer first."""
+    shapes = zip(widths[1:], widths[:-1], strict=True)
+    return [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
+
+
 def every(units: int) -> Int[Tensor, "count units"]:
     """All permutations of ``units`` things in lexicographic order, the identity first.
 
@@ -41,6 +47,11 @@ def every(units: int) -> Int[Tensor, "count units"]:
     if not 1 <= units <= LIMIT:
         raise InputError("units", units, f"enumeration takes 1 to {LIMIT} units")
     return torch.tensor(list(permutations(range(units))))
+
+
+def index(perm: Int[Tensor, " units"]) -> int:
+    """Place of a permutation in :func:`every`."""
+    return int((every(len(perm)) == perm).all(-1).nonzero()[0, 0])
 
 
 def linear_values(similarity: Float[Tensor, "units units"]) -> Float[Tensor, " count"]:
@@ -116,7 +127,7 @@ def step_similarity(
     return ref[layer] @ below.T + ref[layer + 1].T @ above
 
 
-def landscape(ref: Weights, other: Weights) -> Float[Tensor, "..."]:
+def landscape(ref: Weights, other: Weights) -> Float[Tensor, " ..."]:
     """The SOBLAP objective of every choice of permutations at once.
 
     Args:
@@ -189,6 +200,7 @@ def descend(
     generator: torch.Generator | None = None,
     choose: Choice = keep_ties,
     max_sweeps: int = 100,
+    at_once: bool = False,
 ) -> Descent:
     """Permutation coordinate descent as printed, from the identity, with every step on record.
 
@@ -198,6 +210,7 @@ def descend(
         generator: Draws the order of the layers anew for each sweep; first to last if not given.
         choose: Takes the similarity and the current permutation of a layer, returns the new one.
         max_sweeps: Passes after which to give up.
+        at_once: Do it wrongly: all layers of a sweep see the permutations of the sweep before.
 
     Returns:
         The permutations found and the objective after every step.
@@ -211,8 +224,9 @@ def descend(
         order = torch.arange(len(perms))
         if generator is not None:
             order = torch.randperm(len(perms), generator=generator)
+        seen = list(perms) if at_once else perms
         for layer in order.tolist():
-            new = choose(step_similarity(ref, other, perms, layer), perms[layer])
+            new = choose(step_similarity(ref, other, seen, layer), perms[layer])
             changed.append(not torch.equal(new, perms[layer]))
             perms[layer] = new
             values.append(objective(ref, other, perms))
@@ -246,6 +260,36 @@ def from_qap(
     eye = torch.eye(units, dtype=flow.dtype)
     constant = scale * float(distance.trace() - flow.trace()) - scale**2 * units
     return flow + scale * eye, distance - scale * eye, constant
+
+
+def separation(
+    flow: Float[Tensor, "units units"],
+    distance: Float[Tensor, "units units"],
+    factors: Float[Tensor, " factors"],
+) -> Float[Tensor, " factors"]:
+    r"""By how much the pairs with P = Q beat all others, for many factors at once.
+
+    Args:
+        flow: C.
+        distance: D.
+        factors: Values of :math:`\lambda / (d\alpha)`, as in :func:`from_qap`.
+
+    Returns:
+        Best objective with P unlike Q minus worst with P = Q, in units of :math:`(d\alpha)^2`;
+        positive where every P = Q is better (smaller).
+
+    Source: [ainsworth2023], A.8, eq. 8-10: the objective is a quadratic in :math:`\lambda`.
+    """
+    units = len(flow)
+    eye = torch.eye(units, dtype=flow.dtype)
+    unit = units * torch.stack([flow, distance]).abs().max()
+    constant = bilinear_values(flow, distance)
+    slope = bilinear_values(eye, distance) - bilinear_values(flow, eye)
+    scale = (factors * unit)[:, None, None]
+    values = constant + scale * slope - scale**2 * bilinear_values(eye, eye)
+    equal = values.diagonal(dim1=1, dim2=2).amax(1)
+    apart = torch.where(torch.eye(values.shape[-1], dtype=torch.bool), torch.inf, values)
+    return (apart.amin((1, 2)) - equal) / unit**2
 
 
 def from_biclique(adjacency: Tensor, size: int) -> tuple[Tensor, Tensor]:
