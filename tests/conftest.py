@@ -16,7 +16,7 @@ from jaxtyping import install_import_hook
 install_import_hook("onebasin", "typechecking.checked")
 torch.set_num_threads(1)
 
-from tinybook import commit, project  # noqa: E402, F401  (fixtures of the house)
+from tinybook import commit, project  # noqa: F401  (fixtures of the house)
 
 
 def pytest_configure(config: pytest.Config) -> None:

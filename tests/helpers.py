@@ -7,6 +7,7 @@ from torch import Tensor
 
 from onebasin.symmetry import Spec, chain
 
+
 def tolerance(dtype: torch.dtype, terms: int = 1) -> float:
     """Relative error that sums of ``terms`` products may show in this precision."""
     return 8 * torch.finfo(dtype).eps * max(1, terms) ** 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,8 +16,10 @@ from onebasin.symmetry.spec import State
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-#: Numbers of one activation that stay in the cache of a few CPU cores, and on an accelerator.
-_CACHE_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}
+#: Numbers of one activation that stay in the cache of a few CPU cores.
+_CACHE_ELEMENTS = 1 << 20
+#: The same for an accelerator, where the limit is memory and kernels want to be large.
+_DEVICE_ELEMENTS = 1 << 27
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,8 @@ def loss_along_line(
     _check_pair(ref, other)
     first = next(iter(ref.values()))
     places = _places(lambdas)
+    if chunk is not None and chunk < 1:
+        raise InputError("chunk", chunk, "must be 1 or more samples")
     pairs = _Pairs(network, ref, other)
     inputs, targets, own = _check_data(data, pairs.models)
     total = torch.zeros(pairs.count, len(places), dtype=torch.float64, device=first.device)
@@ -129,7 +134,7 @@ class _Pairs:
     """Lines between stacks of networks, and how to run networks on them."""
 
     def __init__(self, network: nn.Module, ref: State, other: State) -> None:
-        self.network = network
+        self.network: Any = network  # may offer begin and finish
         name, own = next(iter(network.named_parameters()))
         if name not in ref:
             raise InputError("ref", sorted(ref), f"lacks the network's parameter {name!r}")
@@ -201,7 +206,7 @@ def _check_data(data: tuple[Tensor, Tensor], models: int | None) -> tuple[Tensor
 
 
 def _room(device: torch.device) -> int:
-    return _CACHE_ELEMENTS.get(device.type, _CACHE_ELEMENTS["cuda"])
+    return _CACHE_ELEMENTS if device.type == "cpu" else _DEVICE_ELEMENTS
 
 
 def _samples_at_once(width: int, samples: int, device: torch.device) -> int:

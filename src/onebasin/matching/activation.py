@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,7 +53,7 @@ def activation_match(
     network: nn.Module,
     data: Tensor,
     options: ActivationOptions = ActivationOptions(),
-) -> Match:
+) -> Match[Permutation]:
     r"""Permute the units of ``other`` so that their activations come close to those of ``ref``.
 
     For every group by itself, with activations :math:`X` of all samples in the columns:
@@ -163,8 +163,8 @@ def batches(data: Tensor, size: int, models: int | None) -> Iterator[Tensor]:
     yield from data.split(size, axis)
 
 
-def _total(similar: dict[str, Tensor], perms: dict[str, Tensor]) -> Float[Tensor, "*models"]:
-    return sum(value(similarity, perms[group]) for group, similarity in similar.items())
+def _total(similar: Mapping[str, Tensor], perms: Mapping[str, Tensor]) -> Float[Tensor, "*models"]:
+    return torch.stack([value(similar[group], perms[group]) for group in similar]).sum(0)
 
 
 def _check(spec: Spec, data: Tensor, options: ActivationOptions) -> None:

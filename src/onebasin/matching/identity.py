@@ -12,7 +12,7 @@ from onebasin.symmetry.spec import Spec, State
 
 
 @register(name="none", label="no alignment", colour="#4D4D4D", marker="", dash="--", cost="free")
-def identity_match(spec: Spec, ref: State, other: State) -> Match:
+def identity_match(spec: Spec, ref: State, other: State) -> Match[Permutation]:
     """The permutation that moves nothing; its objective is the inner product of the weights.
 
     Args:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from onebasin.symmetry.action import Element
+
+Kind = TypeVar("Kind", bound=Element)
 
 
 class ConvergenceWarning(UserWarning):
@@ -16,7 +19,7 @@ class ConvergenceWarning(UserWarning):
 
 
 @dataclass(frozen=True, eq=False)
-class Match:
+class Match(Generic[Kind]):
     """An alignment of ``other`` to ``ref``: apply ``element`` to ``other``.
 
     Args:
@@ -28,13 +31,13 @@ class Match:
         converged: Whether the last sweep changed nothing.
     """
 
-    element: Element
+    element: Kind
     objective: Float[Tensor, "*models"]
-    history: Float[Tensor, "steps *models"]
+    history: Float[Tensor, "steps ..."]
     sweeps: Int[Tensor, "*models"]
     converged: Bool[Tensor, "*models"]
 
-    def warn_unless_converged(self, limit: str) -> Match:
+    def warn_unless_converged(self, limit: str) -> Match[Kind]:
         """Warn if a pair has not converged; returns itself.
 
         Args:

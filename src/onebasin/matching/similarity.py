@@ -39,7 +39,7 @@ def group_similarity(
     Every tensor that carries the group takes part. Source: [ainsworth2023], eq. (2), Alg. 1.
     """
     lead = 0 if spec.models(ref) is None else 1
-    total: Tensor | float = 0.0
+    terms = []
     for name, axis in spec.occurrences(group):
         moved = other[name]
         for place, neighbour in enumerate(spec.axes[name]):
@@ -47,8 +47,8 @@ def group_similarity(
                 moved = permute(moved, element.perms[neighbour], place + lead)
         pair = (tensor.movedim(axis + lead, lead) for tensor in (ref[name], moved))
         rows = [tensor.reshape(*tensor.shape[: lead + 1], -1) for tensor in pair]
-        total = total + unit_similarity(*rows)
-    return total
+        terms.append(unit_similarity(*rows))
+    return torch.stack(terms).sum(0)
 
 
 def inner_product(spec: Spec, ref: State, other: State) -> Float[Tensor, "*models"]:
@@ -106,12 +106,17 @@ class GroupTerms:
             dims = [0, *(place + 1 for place in order), axis + 1]
             mine = ref[name].permute(dims).unsqueeze(1).flatten(1, -2).mT
             theirs = other[name].permute(dims)
-            neighbours = tuple(on[place] for place in order if on[place])
+            neighbours = tuple(near for place in order if (near := on[place]) is not None)
             if neighbours:
                 self.moving.append(_Term(mine, theirs.contiguous(), neighbours))
             else:
                 still.append((mine, theirs.unsqueeze(1).flatten(1, -2)))
-        self.still = _sum_still(still)
+        units = spec.sizes(ref)[group]
+        first = next(iter(ref.values()))
+        self.still = first.new_zeros(len(first), units, units)
+        if still:
+            mine = torch.cat([left for left, _ in still], -1)
+            self.still = mine @ torch.cat([right for _, right in still], 1)
         self.self_coupled = any(group in term.neighbours for term in self.moving)
         self.scale = _scale(spec, ref, group) * _scale(spec, other, group)
 
@@ -119,20 +124,10 @@ class GroupTerms:
         self, perms: Perms, chosen: Int[Tensor, " pairs"]
     ) -> Float[Tensor, "pairs units units"]:
         """:func:`group_similarity` of the chosen pairs of the stack."""
-        total: Tensor | None = self.still
-        if total is not None:
-            total = _pick(total, chosen)
+        total = _pick(self.still, chosen)
         for term in self.moving:
-            mine, theirs = _pick(term.ref, chosen), term.permuted(perms, chosen)
-            total = mine @ theirs if total is None else torch.baddbmm(total, mine, theirs)
+            total = torch.baddbmm(total, _pick(term.ref, chosen), term.permuted(perms, chosen))
         return total
-
-
-def _sum_still(still: list[tuple[Tensor, Tensor]]) -> Float[Tensor, "models units units"] | None:
-    if not still:
-        return None
-    mine = torch.cat([left for left, _ in still], -1)
-    return mine @ torch.cat([right for _, right in still], 1)
 
 
 def _scale(spec: Spec, state: State, group: str) -> Float[Tensor, " models"]:

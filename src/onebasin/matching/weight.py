@@ -12,6 +12,7 @@ from torch import Tensor
 from onebasin import seeds
 from onebasin.errors import InputError
 from onebasin.matching.assignment import solve, value
+from onebasin.matching.identity import identity_match
 from onebasin.matching.result import Match
 from onebasin.matching.similarity import GroupTerms, inner_product
 from onebasin.registry import register
@@ -61,7 +62,7 @@ def weight_match(
     seed: int = 0,
     init: Permutation | None = None,
     options: WeightOptions = WeightOptions(),
-) -> Match:
+) -> Match[Permutation]:
     r"""Permute ``other`` so that its weights come close to those of ``ref``; needs no data.
 
     .. math:: \arg\max_\pi \langle \theta_A, \pi(\theta_B) \rangle
@@ -90,6 +91,8 @@ def weight_match(
     """
     spec.check_pair(ref, other)
     _check_options(spec, options)
+    if not spec.groups:
+        return identity_match(spec, ref, other)
     models, sizes = spec.models(ref), spec.sizes(ref)
     device = next(iter(ref.values())).device
     first = init if init is not None else Permutation.identity(spec, sizes, models)
@@ -201,11 +204,11 @@ def _update(
 
 def _best_start(pairs: _Pairs, init: dict[str, Tensor], seed: int, options) -> _Descent:
     """Run every start and keep, pair by pair, the end with the largest objective."""
-    best = None
-    for restart in range(options.restarts):
-        start = init if restart == 0 else _random_start(init, seed, restart)
+    best = _descend(pairs, init, sweep_orders(pairs.spec, options, seed, 0), options)
+    for restart in range(1, options.restarts):
+        start = _random_start(init, seed, restart)
         found = _descend(pairs, start, sweep_orders(pairs.spec, options, seed, restart), options)
-        best = found if best is None else _better(best, found)
+        best = _better(best, found)
     return best
 
 
@@ -234,7 +237,7 @@ def _better(old: _Descent, new: _Descent) -> _Descent:
     )
 
 
-def _join(spec: Spec, parts: list[_Descent], *, single: bool) -> Match:
+def _join(spec: Spec, parts: list[_Descent], *, single: bool) -> Match[Permutation]:
     length = max(len(part.history) for part in parts)
     pasts = [torch.stack(p.history + p.history[-1:] * (length - len(p.history))) for p in parts]
     drop = (lambda tensor: tensor.squeeze(-1)) if single else (lambda tensor: tensor)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from onebasin.errors import InputError
 from onebasin.symmetry import storage
+from onebasin.symmetry.action import Element
 from onebasin.symmetry.spec import Spec, State
 
 
@@ -209,7 +210,7 @@ def check_groups(spec: Spec, tensors: Mapping[str, Tensor], name: str) -> None:
         raise InputError(name, shapes, "each entry must be [units], or [models units] on all")
 
 
-def check_same(mine: object, theirs: object, left: Mapping, right: Mapping) -> None:
+def check_same(mine: Element, theirs: Element, left: Mapping, right: Mapping) -> None:
     """Refuse to combine elements of different specs, sizes or stacks."""
     if mine.spec != theirs.spec:
         raise InputError("first", theirs.spec.groups, "belongs to another spec; use one for both")

@@ -70,9 +70,8 @@ class Scaling:
         lead = () if models is None else (models,)
 
         def draw(units: int) -> Tensor:
-            shape = (*lead, units)
-            where = {"device": generator.device, "dtype": torch.float64}
-            return torch.randn(shape, generator=generator, **where).exp()
+            empty = torch.empty(*lead, units, device=generator.device, dtype=torch.float64)
+            return empty.normal_(generator=generator).exp()
 
         return Scaling(spec, {group: draw(sizes[group]) for group in spec.groups})
 

@@ -124,12 +124,8 @@ class Spec:
                 raise InputError(
                     f"{name}[{key!r}]", tensor.dtype, "weights must be real; convert with .float()"
                 )
-            if finite and tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                raise InputError(
-                    f"{name}[{key!r}]",
-                    "NaN or infinite",
-                    "has entries that are not finite; retrain or remove this network",
-                )
+            if finite:
+                _check_finite(tensor, f"{name}[{key!r}]")
 
     def check_pair(self, ref: State, other: State) -> None:
         """Refuse two states that cannot be aligned with one another.
@@ -137,8 +133,8 @@ class Spec:
         Raises:
             InputError: on a difference in names, shapes, dtype or device, or entries not finite.
         """
-        self.check(ref, "ref")
-        self.check(other, "other")
+        self.check(ref, "ref", finite=False)
+        self.check(other, "other", finite=False)
         for key in self.axes:
             for what in ("shape", "dtype", "device"):
                 mine, theirs = getattr(ref[key], what), getattr(other[key], what)
@@ -149,6 +145,8 @@ class Spec:
                         f"{what} differs from that of ref, {_plain(mine)}; "
                         "pass two networks of one architecture, dtype and device",
                     )
+            for name, state in (("ref", ref), ("other", other)):
+                _check_finite(state[key], f"{name}[{key!r}]")
 
     def to_json(self) -> str:
         """This spec as JSON text, tensors in order."""
@@ -186,6 +184,12 @@ def chain(layers: int, prefix: str = "layers") -> Spec:
         axes[f"{prefix}.{layer}.weight"] = (above, below)
         axes[f"{prefix}.{layer}.bias"] = (above,)
     return Spec(axes)
+
+
+def _check_finite(tensor: Tensor, name: str) -> None:
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        remedy = "has entries that are not finite; retrain or remove this network"
+        raise InputError(name, "NaN or infinite", remedy)
 
 
 def _plain(value: object) -> object:

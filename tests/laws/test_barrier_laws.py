@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from helpers import draw, network
 
+from helpers import draw, network
 from onebasin.connectivity import auc, barrier, excess, loss_along_line, mean_barrier, peaks
 from onebasin.networks import Mlp
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from helpers import close, draw, forward, network
 
+from helpers import close, draw, forward, network
 from onebasin.errors import CorruptFileError, InputError
 from onebasin.symmetry import Element, Permutation, Scaling, apply
 

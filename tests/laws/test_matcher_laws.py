@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 import torch
-from helpers import close, draw, forward, network, tolerance
 
+from helpers import close, draw, forward, network, tolerance
 from onebasin.matching import WeightOptions, brute_force, group_similarity, weight_match
 from onebasin.matching.assignment import value
 from onebasin.matching.exhaustive import group_elements
