@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from onebasin.shapes.clouds import Mesh, farthest_points, normalise, sample_surface
-from onebasin.shapes.udf import Counts, labels, queries
+from onebasin.shapes.udf import Counts, distance, labels, queries
 
 __all__ = [
     "Counts",
     "Mesh",
+    "distance",
     "farthest_points",
     "labels",
     "normalise",
