@@ -24,16 +24,13 @@
 # more.
 
 # %%
-import math
-
 import torch
 
-from onebasin import book
+from onebasin import book, registry
 from onebasin.connectivity import auc, barrier, excess, loss_along_line, mean_barrier
 from onebasin.data import images
 from onebasin.networks import Mlp, TrainOptions, initialise, train
 from onebasin.plotting import barrier as draw
-from onebasin.registry import matchers
 from onebasin.seeds import numpy_stream, stream
 from onebasin.symmetry import apply
 
@@ -227,7 +224,7 @@ run.show(draw.draw_slices, "slices")
 # %%
 square = torch.full((slices,), -1 / 6, dtype=torch.float64)
 growth = ((rate.exp() - 1) / rate - (1 + rate.exp()) / 2)[:, 0]
-decay = torch.full((slices,), math.log(6) - (1 / 0.2 + 1 / 1.2) / 2, dtype=torch.float64)
+decay = (6 * torch.ones_like(growth)).log() - (1 / 0.2 + 1 / 1.2) / 2
 area = torch.stack([square, growth, decay], dim=1)
 exact = (mixture * area).sum(1)
 error = ((auc(convex) - exact).abs() / exact.abs()).max()
@@ -313,7 +310,7 @@ for width in widths:
     network, ref, other = train_pairs(width)
     for name in losses:
         extra = {"network": network, "data": x_train} if name == "activation" else {}
-        found = matchers()[name].match(network.spec, ref, other, **extra)
+        found = registry.get(name).match(network.spec, ref, other, **extra)
         aligned = apply(found.element, other)
         assert torch.allclose(network.run(aligned, x_test), network.run(other, x_test), atol=1e-3)
         losses[name].append(loss_along_line(network, ref, aligned, ce, (x_test, y_test)).loss)

@@ -44,9 +44,8 @@ def group_elements(spec: Spec, sizes: Mapping[str, int]) -> Permutation:
 
 def squared_distance(ref: State, moved: State) -> Float[Tensor, " models"]:
     r"""Squared Euclidean distance :math:`\lVert v - k\#v' \rVert^2` of all weights, in float64."""
-    return sum(
-        (ref[name].double() - moved[name].double()).square().flatten(1).sum(1) for name in ref
-    )
+    gaps = (ref[name].double() - moved[name].double() for name in ref)
+    return torch.stack([gap.square().flatten(1).sum(1) for gap in gaps]).sum(0)
 
 
 def minimisers(
@@ -77,7 +76,8 @@ def minimisers(
     """
     spec.check_pair(ref, other)
     elements = group_elements(spec, spec.sizes(ref))
-    stacked = {name: other[name].expand(elements.models, *other[name].shape) for name in spec.axes}
+    count = elements.models or 1
+    stacked = {name: other[name].expand(count, *other[name].shape) for name in spec.axes}
     value = objective({name: ref[name] for name in spec.axes}, apply(elements, stacked))
     best = value <= value.min() + rtol * (value.max() - value.min()).clamp(min=1e-300)
     return frozenset(as_key(elements.select(int(k))) for k in best.nonzero().flatten())

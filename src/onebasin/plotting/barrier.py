@@ -96,9 +96,9 @@ def _slice(axes: Axes, lambdas: np.ndarray, loss: np.ndarray) -> None:
     for base, colour in ((chord, _CHORD), (mean, _MEAN)):
         top = int(np.argmax(loss - base))
         if loss[top] - base[top] > 1e-9:
-            ends = {"xy": (lambdas[top], loss[top]), "xytext": (lambdas[top], base[top])}
             arrow = {"arrowstyle": "->", "color": colour, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
-            axes.annotate("", **ends, arrowprops=arrow)
+            foot, tip = (lambdas[top], base[top]), (lambdas[top], loss[top])
+            axes.annotate("", xy=tip, xytext=foot, arrowprops=arrow)
 
 
 def _ordered(records: Sequence[Record]) -> list[Record]:

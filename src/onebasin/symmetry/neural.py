@@ -147,7 +147,7 @@ def run(
     last = len(graph.widths) - 1
     for layer in range(1, last + 1):
         for unit in range(graph.widths[layer]):
-            total = sum(_pass(value, edge, weights) for edge in arriving[(layer, unit)])
+            total = torch.stack([_pass(value, e, weights) for e in arriving[(layer, unit)]]).sum(0)
             value[(layer, unit)] = total if layer == last else activation(total)
     return torch.stack([value[(last, unit)] for unit in range(graph.widths[last])])
 

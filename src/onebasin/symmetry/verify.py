@@ -17,6 +17,7 @@ def roundings(value: Tensor, reference: Tensor) -> float:
         max |value - reference| / (eps max |reference|), with eps the spacing of the dtype at 1;
         infinite if the reference is zero and the value is not.
     """
+    value, reference = value.detach(), reference.detach()
     difference = (value.double() - reference.double()).abs().max()
     if difference == 0:
         return 0.0
@@ -26,5 +27,5 @@ def roundings(value: Tensor, reference: Tensor) -> float:
 
 def relative_change(value: Tensor, reference: Tensor) -> float:
     """Root mean square difference divided by the root mean square of the reference."""
-    reference = reference.double()
-    return float((value.double() - reference).norm() / reference.norm())
+    value, reference = value.detach().double(), reference.detach().double()
+    return float((value - reference).norm() / reference.norm())
