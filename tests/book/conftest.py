@@ -6,4 +6,4 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "book" / "_ext")]
 
-from tinysite import build  # noqa: E402, F401  (a fixture)
+from tinysite import build  # noqa: F401  (a fixture)

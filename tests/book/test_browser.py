@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -91,10 +91,18 @@ def bases() -> Iterator[dict[str, str]]:
 
 
 class Visit:
-    """One page, with everything that went wrong while it loaded."""
+    """One page, with everything that went wrong while it loaded.
+
+    Pages share a context, and with it the cache of scripts, unless one asks for options of its own.
+    """
+
+    shared: ClassVar[dict[Any, Any]] = {}
 
     def __init__(self, browser: Any, base: str, page: str, **options: Any) -> None:
-        self.context = browser.new_context(viewport=options.pop("viewport", DESK), **options)
+        self.own = bool(options)
+        if not self.own and browser not in self.shared:
+            self.shared[browser] = browser.new_context(viewport=DESK)
+        self.context = browser.new_context(**options) if self.own else self.shared[browser]
         self.tab, self.faults = self.context.new_page(), []
         self.tab.on("console", self._console)
         self.tab.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
@@ -119,7 +127,9 @@ class Visit:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.context.close()
+        self.tab.close()
+        if self.own:
+            self.context.close()
 
 
 def test_there_is_a_book(browser: Any) -> None:

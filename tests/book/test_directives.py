@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from onebasin import claims, ledger, records
 from tinysite import Built, judged, made_up
+
+from onebasin import claims, ledger, records
 
 Build = Callable[..., Built]
 

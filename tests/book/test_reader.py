@@ -34,6 +34,7 @@ def execute(folder: Path, source: str) -> None:
     """Write the executed copy that running ``source`` would give, with a picture as its output."""
     import jupytext
     import nbformat
+
     from onebasin.keys import source_mark
 
     notebook = jupytext.reads(source, fmt="py:percent")

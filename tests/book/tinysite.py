@@ -69,9 +69,10 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Buil
 
 
 def _sphinx(source: Path, folder: Path) -> Built:
-    from bookext import evidence
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace
+
+    from bookext import evidence
 
     evidence.forget()
     overrides = {

@@ -10,7 +10,21 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from bookext import api, assets, evidence, front, html, ledger, measured, methods, page, reader, site, source, tables
+from bookext import (
+    api,
+    assets,
+    evidence,
+    front,
+    html,
+    ledger,
+    measured,
+    methods,
+    page,
+    reader,
+    site,
+    source,
+    tables,
+)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

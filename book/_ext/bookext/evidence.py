@@ -6,15 +6,15 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from onebasin import claims, ledger, records
-from onebasin.errors import CorruptFileError, InputError
-from onebasin.ledger import Outcome
-from onebasin.records import Record
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from bookext import site
+from onebasin import claims, ledger, records
+from onebasin.errors import CorruptFileError, InputError
+from onebasin.ledger import Outcome
+from onebasin.records import Record
 
 LOG = logging.getLogger(__name__)
 Key = tuple[str, str, str, str]

@@ -10,8 +10,6 @@ from typing import Any, ClassVar
 import nbformat
 from docutils import nodes
 from docutils.parsers.rst import directives
-from onebasin import claims
-from onebasin.claims import Claim
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -20,6 +18,8 @@ from bookext.html import element
 from bookext.ledger import TITLES, ClaimDirective, ordered, tally
 from bookext.measured import badge
 from bookext.tables import Cell, missing, table
+from onebasin import claims
+from onebasin.claims import Claim
 
 _KINDS = {"image/svg+xml": "svg", "image/png": "png"}
 

@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from docutils import nodes
-from onebasin import claims
-from onebasin.claims import Claim
-from onebasin.ledger import Measured, Outcome
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -18,6 +15,9 @@ from bookext import evidence, numbers, reader, site
 from bookext.html import element
 from bookext.measured import badge
 from bookext.tables import Cell, missing, table
+from onebasin import claims
+from onebasin.claims import Claim
+from onebasin.ledger import Measured, Outcome
 
 TITLES = {
     "I": "Foundations",

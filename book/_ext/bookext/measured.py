@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from docutils import nodes
-from onebasin.records import Record
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
 from bookext import evidence, numbers, site
 from bookext.html import element
+from onebasin.records import Record
 
 LOG = logging.getLogger(__name__)
 VERDICTS = ("reproduced", "same direction", "not reproduced", "not run")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from onebasin.keys import source_mark
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from bookext import site
+from onebasin.keys import source_mark
 
 LOG = logging.getLogger(__name__)
 PREFIX = "notebooks/"

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from docutils import nodes
-from onebasin import provenance
-from onebasin.records import Record
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from bookext import evidence, numbers, reader, site
 from bookext.html import element
+from onebasin import provenance
+from onebasin.records import Record
 
 Cell = nodes.Node | str | Sequence[nodes.Node | str]
 _COST = ("profile", "time", "memory", "device", "threads", "made on", "at commit", "state")
