@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from onebasin.errors import InputError
 
@@ -41,7 +41,7 @@ class Method:
 METHODS: dict[str, Method] = {}
 
 
-def register(**look: str) -> Callable[[Function], Function]:
+def register(**look: Any) -> Callable[[Function], Function]:
     """Decorator that registers a matcher under ``look["name"]`` (see :class:`Method`)."""
 
     def add(function: Function) -> Function:
