@@ -41,9 +41,7 @@ class Progress:
     def __call__(self, job: Any) -> None:
         """Take in a job whose state or cell changed."""
         with self.guard:
-            if job.state == _RUNNING:
-                self._running(job)
-            elif job.cell is not None and job.state == "waiting":
+            if job.state == _RUNNING or (job.cell is not None and job.state == "waiting"):
                 self._running(job)
             else:
                 self._ended(job)
