@@ -114,7 +114,7 @@ class Record:
             return dict(self.held or {})
         file = (self.path or Path("unsaved")).with_suffix(".npz")
         try:
-            with np.load(file, allow_pickle=False) as held:
+            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as held:
                 arrays = {name: held[name] for name in held.files}
         except Exception as error:  # a damaged zip raises one of many kinds
             raise CorruptFileError(file, _REMEDY) from error
