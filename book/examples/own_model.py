@@ -14,9 +14,8 @@ data = (inputs, (inputs.prod(1) > 0).long())
 def train(seed):
     """Return one trained network."""
     torch.manual_seed(seed)
-    model = torch.nn.Sequential(
-        torch.nn.Linear(2, 32), torch.nn.ReLU(), torch.nn.Linear(32, 32), torch.nn.ReLU(), torch.nn.Linear(32, 2)
-    )
+    layers = torch.nn.Linear(2, 32), torch.nn.Linear(32, 32), torch.nn.Linear(32, 2)
+    model = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2])
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(200):
         optimiser.zero_grad()
@@ -29,14 +28,15 @@ network = train(1)
 ref, other = network.state_dict(), train(2).state_dict()
 
 # -- spec by hand
-spec = ob.Spec({
+axes = {
     "0.weight": ("hidden.0", None),  # rows belong to the first hidden layer, columns are inputs
     "0.bias": ("hidden.0",),
     "2.weight": ("hidden.1", "hidden.0"),
     "2.bias": ("hidden.1",),
     "4.weight": (None, "hidden.1"),  # rows are classes: they stay where they are
     "4.bias": (None,),
-})
+}
+spec = ob.Spec(axes)
 # -- end of spec
 
 # -- five lines
@@ -48,7 +48,8 @@ barriers = ob.barrier(before.loss), ob.barrier(after.loss)
 # -- end
 
 # -- check
-moved = ob.apply(ob.Permutation.random(spec, spec.sizes(ref), torch.Generator().manual_seed(3)), ref)
+generator = torch.Generator().manual_seed(3)
+moved = ob.apply(ob.Permutation.random(spec, spec.sizes(ref), generator), ref)
 same = torch.func.functional_call(network, moved, inputs)
 assert torch.allclose(same, network(inputs), atol=1e-5)
 # -- end of check
@@ -60,4 +61,5 @@ matches = ob.weight_match(spec, refs, others)
 print(matches.objective, matches.converged)  # one number and one verdict for each pair
 # -- end of many
 
-assert chain(3).groups == spec.groups  # ob.Mlp and ob.Siren name their layers so and carry their spec
+# ob.Mlp and ob.Siren name their layers so, and carry their spec.
+assert chain(3).groups == spec.groups

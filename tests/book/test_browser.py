@@ -23,7 +23,12 @@ PAGES = sorted(
     if not path.relative_to(SITE).parts[0].startswith("_") and path != SITE / "index.html"
 )
 SCHEMES = ("http", "file")
-FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 PHONE = {"width": 400, "height": 800}
 DESK = {"width": 1280, "height": 900}
 
@@ -31,7 +36,8 @@ DESK = {"width": 1280, "height": 900}
 LOOK = """async () => {
   if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
   const prose = document.querySelector("article.bd-article, main")?.cloneNode(true);
-  prose?.querySelectorAll("pre, code, script, style, mjx-container").forEach((part) => part.remove());
+  const other = "pre, code, script, style, mjx-container";
+  prose?.querySelectorAll(other).forEach((part) => part.remove());
   return {
     formulas: document.querySelectorAll(".math").length,
     drawn: document.querySelectorAll(".math mjx-container").length,
@@ -164,7 +170,9 @@ def test_search_finds_a_word(browser: Any, bases: dict[str, str], scheme: str) -
 
 def test_search_finds_nothing_for_nonsense(browser: Any, bases: dict[str, str]) -> None:
     with Visit(browser, bases["file"], "search.html?q=xqzzyv") as visit:
-        visit.tab.wait_for_function("document.querySelector('#search-results p')?.textContent.length > 20")
+        visit.tab.wait_for_function(
+            "document.querySelector('#search-results p')?.textContent.length > 20"
+        )
         assert visit.tab.locator("#search-results li a").count() == 0
 
 
@@ -192,7 +200,9 @@ def test_the_ledger_can_be_filtered(browser: Any, bases: dict[str, str], scheme:
         rows = visit.tab.locator(".ob-claim:visible")
         every = rows.count()
         visit.tab.fill(".ob-filter input[name=text]", "wm-coordinate")
-        visit.tab.wait_for_function("document.querySelectorAll('.ob-claim:not([hidden])').length < 5")
+        visit.tab.wait_for_function(
+            "document.querySelectorAll('.ob-claim:not([hidden])').length < 5"
+        )
         assert rows.count() >= 1
         visit.tab.fill(".ob-filter input[name=text]", "")
         visit.tab.select_option(".ob-filter select[name=part]", "II")

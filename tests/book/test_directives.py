@@ -30,7 +30,9 @@ def test_measured_prints_the_mean_and_its_origin(build: Build) -> None:
     assert "n = 3" in found[1] and record.id in found[1] and "profile smoke" in found[1]
 
 
-@pytest.mark.parametrize("target", ["inrs/line/path.none:barrier:.3f", "inrs/line/path.weight:barrier:.3f@laptop"])
+@pytest.mark.parametrize(
+    "target", ["inrs/line/path.none:barrier:.3f", "inrs/line/path.weight:barrier:.3f@laptop"]
+)
 def test_measured_without_a_record_is_not_run(build: Build, target: str) -> None:
     built = build(f"Barrier {{measured}}`{target}`.", made_up())
     assert not built.warnings
@@ -54,7 +56,8 @@ def test_an_unknown_verdict_fails_the_build(build: Build) -> None:
 
 def test_verdicts_show_what_was_judged_and_what_was_not(build: Build) -> None:
     one = judged("perm-example", "smoke", mismatches=0.0, matrices=3.0, control=4.0)
-    pages = {"index.md": "# Page\n\n```{verdicts} foundations/permutations\n```\n\n```{toctree}\nledger\n```\n"}
+    page = "# Page\n\n```{verdicts} foundations/permutations\n```\n\n"
+    pages = {"index.md": page + "```{toctree}\nledger\n```\n"}
     built = build(pages, one, extra={"ledger.md": "# Ledger\n\n```{ledger}\n```\n"})
     assert not built.warnings
     page = built.page()
@@ -92,7 +95,7 @@ def test_the_ledger_has_every_row_and_a_filter(build: Build) -> None:
     assert page.count("<article ") == len(claims.load())
     assert all(f'id="claim-{name}"' in page for name in claims.load())
     assert '<form class="ob-filter"' in page and "ledger.js" in page
-    assert "class=\"math" in page and "$" not in text(page[page.index("<article") :])
+    assert 'class="math' in page and "$" not in text(page[page.index("<article") :])
 
 
 def test_costs_of_a_chapter(build: Build) -> None:
@@ -127,7 +130,11 @@ def test_front_page_counts(build: Build) -> None:
     built = build("```{findings}\n```\n\n```{parts}\n```", one)
     words = text(built.page())
     assert not built.warnings
-    assert f"1 of {len(claims.load())}" in words and "I. Foundations" in words and "not written yet" in words
+    assert (
+        f"1 of {len(claims.load())}" in words
+        and "I. Foundations" in words
+        and "not written yet" in words
+    )
 
 
 def test_figure_from_a_chapter_that_was_not_run(build: Build) -> None:
@@ -156,6 +163,7 @@ def test_methods_and_packs_come_from_the_library(build: Build) -> None:
 
 
 def test_api_pages_resolve_short_names_but_not_misspelt_ones(build: Build) -> None:
-    built = build("```{api} onebasin.errors onebasin.intervals\n```\n\n{py:class}`Interval` {py:class}`Intervall`")
+    page = "```{api} onebasin.errors onebasin.intervals\n```\n\n"
+    built = build(page + "{py:class}`Interval` {py:class}`Intervall`")
     assert "Intervall" in built.warnings and built.warnings.count("WARNING") == 1
     assert 'href="#onebasin.intervals.Interval"' in built.page()

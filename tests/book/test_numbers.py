@@ -12,9 +12,17 @@ from bookext import numbers
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "0"), (3, "3"), (12345, "12\u202f345"), (0.07169, "0.0717"), (3499.62, "3499.6"),
-        (-0.5, "−0.500"), (1.5e-9, "1.50·10⁻⁹"), (2.5e8, "2.50·10⁸"), (math.inf, "∞"),
-        (math.nan, "not a number"), (None, "not run"),
+        (0.0, "0"),
+        (3, "3"),
+        (12345, "12\u202f345"),
+        (0.07169, "0.0717"),
+        (3499.62, "3499.6"),
+        (-0.5, "−0.500"),
+        (1.5e-9, "1.50·10⁻⁹"),
+        (2.5e8, "2.50·10⁸"),
+        (math.inf, "∞"),
+        (math.nan, "not a number"),
+        (None, "not run"),
     ],
 )
 def test_number(value: float | None, text: str) -> None:

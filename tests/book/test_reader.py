@@ -20,12 +20,14 @@ CHAPTER = """\
 # %% [markdown]
 # # A chapter
 
-# %% mystnb={"figure": {"name": "fig-one", "caption": "A red square."}, "image": {"alt": "A square of one colour, red."}}
+# %% mystnb={"figure": {"name": "fig-one", "caption": "A red square."}, "image": {"alt": "ALT"}}
 answer = 42
-"""
-SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9" fill="red"/></svg>'
+""".replace("ALT", "A square of one colour, red.")
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
+SQUARE = SVG + '<rect width="9" height="9" fill="red"/></svg>'
 PAGES = {
-    "index.md": "# Page\n\n```{figure-from} part/one fig-one\n```\n\n```{toctree}\nnotebooks/part/one\n```\n",
+    "index.md": "# Page\n\n```{figure-from} part/one fig-one\n```\n\n"
+    "```{toctree}\nnotebooks/part/one\n```\n",
     "notebooks/part/one.py": CHAPTER,
 }
 

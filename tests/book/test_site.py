@@ -1,4 +1,4 @@
-"""The built pages as files: links lead somewhere, nothing foreign is asked for, every page is stamped."""
+"""The built pages as files: links lead somewhere, nothing foreign is loaded, pages are stamped."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def test_links_lead_somewhere(parsed: dict[Path, Page]) -> None:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             known = parsed.get(target)
-            gone = not target.exists() or (known and parts.fragment and parts.fragment not in known.ids)
+            gone = not target.exists() or (
+                known and parts.fragment and parts.fragment not in known.ids
+            )
             lost += [f"{path.relative_to(SITE)} -> {link}"] * bool(gone)
     assert not lost
 
@@ -72,13 +74,17 @@ def test_every_page_is_stamped(parsed: dict[Path, Page]) -> None:
 
     for path in parsed:
         text = path.read_text(encoding="utf8")
-        assert f"One Basin {onebasin.__version__}" in text and "commit " in text and "profile " in text, path
+        assert (
+            f"One Basin {onebasin.__version__}" in text and "commit " in text and "profile " in text
+        ), path
 
 
 def test_chapters_offer_their_files(parsed: dict[Path, Page]) -> None:
     chapters = [path for path in parsed if path.relative_to(SITE).parts[0] == "notebooks"]
     for path in chapters:
-        files = {unquote(link).rsplit(".", 1)[-1] for link in parsed[path].links if "_sources" in link}
+        files = {
+            unquote(link).rsplit(".", 1)[-1] for link in parsed[path].links if "_sources" in link
+        }
         assert files >= {"py", "ipynb"}, path
 
 

@@ -19,10 +19,22 @@ BIB = Path(__file__).resolve().parents[2] / "book" / "references.bib"
 def made_up(**changes: Any) -> Record:
     """A record of no run at all, with every field filled."""
     plain = Record(
-        kind="measurement", chapter="inrs/line", experiment="path", method="weight", profile="smoke",
-        params={"profile": "smoke"}, seeds=(0, 1, 2), metrics={"barrier": Metric((0.25, 0.5, 0.75), "nats")},
-        created="2026-01-02T03:04:05+00:00", commit="0123456789abcdef", dirty=False, versions={},
-        device="cpu", threads=1, precision="highest", peak_memory_mb={"process": 512.0},
+        kind="measurement",
+        chapter="inrs/line",
+        experiment="path",
+        method="weight",
+        profile="smoke",
+        params={"profile": "smoke"},
+        seeds=(0, 1, 2),
+        metrics={"barrier": Metric((0.25, 0.5, 0.75), "nats")},
+        created="2026-01-02T03:04:05+00:00",
+        commit="0123456789abcdef",
+        dirty=False,
+        versions={},
+        device="cpu",
+        threads=1,
+        precision="highest",
+        peak_memory_mb={"process": 512.0},
         seconds={"chapter": 83.0, "experiment": None, "excludes": "imports"},
     )
     return replace(plain, **changes)
@@ -30,9 +42,13 @@ def made_up(**changes: Any) -> Record:
 
 def judged(claim: str, profile: str, **values: Any) -> Record:
     """The record of a claim, judged by its real rule from made-up values."""
-    measured = {k: v if isinstance(v, ledger.Measured) else ledger.measured(v) for k, v in values.items()}
+    measured = {
+        k: v if isinstance(v, ledger.Measured) else ledger.measured(v) for k, v in values.items()
+    }
     outcome = ledger.decide(claim, profile, measured)
-    return made_up(**ledger.to_record_fields(outcome), chapter=outcome.claim.chapter, profile=profile)
+    return made_up(
+        **ledger.to_record_fields(outcome), chapter=outcome.claim.chapter, profile=profile
+    )
 
 
 @dataclass
@@ -55,7 +71,9 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Buil
     monkeypatch.setenv("ONEBASIN_RECORDS", str(held))
     monkeypatch.setenv("ONEBASIN_PROFILE", "smoke")
 
-    def make(pages: Mapping[str, str] | str, *made: Record, extra: Mapping[str, str] | None = None) -> Built:
+    def make(
+        pages: Mapping[str, str] | str, *made: Record, extra: Mapping[str, str] | None = None
+    ) -> Built:
         for one in made:
             records.save(one, held)
         texts = {"index.md": f"# Page\n\n{pages}"} if isinstance(pages, str) else dict(pages)
@@ -76,18 +94,36 @@ def _sphinx(source: Path, folder: Path) -> Built:
 
     evidence.forget()
     overrides = {
-        "extensions": ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxcontrib.bibtex", "bookext"],
+        "extensions": [
+            "myst_nb",
+            "sphinx.ext.autodoc",
+            "sphinx.ext.napoleon",
+            "sphinxcontrib.bibtex",
+            "bookext",
+        ],
         "nb_custom_formats": {".py": ["bookext.reader.read_notebook", {}, False]},
-        "nb_execution_mode": "off", "bibtex_bibfiles": [str(BIB)], "bibtex_reference_style": "author_year",
-        "myst_enable_extensions": ["dollarmath", "colon_fence"], "html_theme": "basic",
-        "exclude_patterns": ["_build"], "html_sourcelink_suffix": "", "nitpicky": True,
+        "nb_execution_mode": "off",
+        "bibtex_bibfiles": [str(BIB)],
+        "bibtex_reference_style": "author_year",
+        "myst_enable_extensions": ["dollarmath", "colon_fence"],
+        "html_theme": "basic",
+        "exclude_patterns": ["_build"],
+        "html_sourcelink_suffix": "",
+        "nitpicky": True,
     }
     warnings = io.StringIO()
     out = folder / "html"
     with docutils_namespace():
         app = Sphinx(
-            str(source), None, str(out), str(folder / "doctrees"), "html",
-            confoverrides=overrides, status=None, warning=warnings, freshenv=True,
+            str(source),
+            None,
+            str(out),
+            str(folder / "doctrees"),
+            "html",
+            confoverrides=overrides,
+            status=None,
+            warning=warnings,
+            freshenv=True,
         )
         app.build(force_all=True)
     return Built(warnings.getvalue(), out)

@@ -26,10 +26,14 @@ from bookext import (
     tables,
 )
 
+_PARTS = (html, evidence, reader, assets, page, source)
+_PARTS += (methods, measured, tables, ledger, front, api)
+
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the nodes, directives, roles and build steps of the book."""
     app.connect("config-inited", lambda app, config: site.configure(app.srcdir), priority=100)
-    for part in (html, evidence, reader, assets, page, source, methods, measured, tables, ledger, front, api):
+    for part in _PARTS:
         part.setup(app)
-    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    safe = {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 1, **safe}

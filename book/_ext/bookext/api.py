@@ -1,4 +1,4 @@
-"""``{api} PACKAGE …``: reference pages from docstrings, every public module of a package in turn."""
+"""``{api} PACKAGE …``: reference pages from docstrings, module by module."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def modules(name: str) -> list[str]:
 
 
 def plain_bars(lines: list[str]) -> list[str]:
-    """Docstring lines in which ``|x|`` outside code and formulas means a modulus, not a substitution."""
+    """Docstring lines in which ``|x|`` outside code and formulas is a modulus again."""
     done, math = [], None
     for line in lines:
         indent = len(line) - len(line.lstrip())
@@ -39,7 +39,9 @@ def plain_bars(lines: list[str]) -> list[str]:
         if line.lstrip().startswith(".. math::"):
             math = indent
         pieces = _SPAN.split(line) if math is None else [line]
-        pieces[::2] = [piece.replace("|", r"\|") if math is None else piece for piece in pieces[::2]]
+        pieces[::2] = [
+            piece.replace("|", r"\|") if math is None else piece for piece in pieces[::2]
+        ]
         done.append("".join(pieces))
     return done
 
@@ -49,7 +51,9 @@ def cite(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: lis
     lines[:] = [_KEY.sub(r":cite:t:`\1`", line) for line in plain_bars(lines)]
 
 
-def keep_colons(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
+def keep_colons(
+    app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]
+) -> None:
     """Put back a sentence with a colon that Napoleon took for a type ("A distance: …")."""
     taken = [line for line in lines if line.startswith(":type: ") and " " in line[7:].strip()]
     if what in ("attribute", "data", "property") and taken and "[" not in taken[0]:
@@ -87,7 +91,11 @@ def missing_reference(
         return None
     target = node["reftarget"]
     domain = env.get_domain("py")
-    ends = [name for name in domain.objects if name.endswith(f".{target}") and not domain.objects[name].aliased]
+    ends = [
+        name
+        for name in domain.objects
+        if name.endswith(f".{target}") and not domain.objects[name].aliased
+    ]
     if len(ends) == 1:
         return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", ends[0], node, text)
     return text if exists(target, node.get("py:module")) else None
@@ -108,7 +116,9 @@ class Api(SphinxDirective):
     def section(self, name: str) -> nodes.Node:
         """The section of one module."""
         title = nodes.title("", "", nodes.literal(name, name))
-        section = nodes.section("", title, ids=[nodes.make_id(f"api-{name}")], names=[f"api {name}"])
+        section = nodes.section(
+            "", title, ids=[nodes.make_id(f"api-{name}")], names=[f"api {name}"]
+        )
         text = f"```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```"
         held = nodes.Element()
         source = self.get_source_info()[0]

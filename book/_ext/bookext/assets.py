@@ -1,4 +1,4 @@
-"""Scripts and fonts that pages need, copied from installed packages so that none comes from a CDN."""
+"""Scripts and fonts that pages need, copied from installed packages: none comes from a CDN."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ def _is_thebe(asset: Any) -> bool:
 
 
 def choose_scripts(
-    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+    app: Sphinx,
+    pagename: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
 ) -> None:
     """Drop the live-code scripts that no page uses; add plotly to the pages that draw with it."""
     for kind in ("script_files", "css_files"):

@@ -1,4 +1,4 @@
-"""Records and verdicts as the pages need them; what cannot be read is reported and counts as not run."""
+"""Records and verdicts for the pages; what cannot be read is reported and counts as not run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front page: ``{findings}`` says what the book found so far, ``{figure-from}`` shows a chapter's figure."""
+"""The front page: what the book found so far, by part, and a figure taken from a chapter."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from bookext import evidence, reader, site
-from bookext.html import element
-from bookext.ledger import TITLES, ClaimDirective, ordered, tally
+from bookext.claimviews import TITLES, ClaimDirective, ordered, tally
+from bookext.html import element, link
 from bookext.measured import badge
 from bookext.tables import Cell, missing, table
 from onebasin import claims
@@ -36,7 +36,8 @@ class Findings(ClaimDirective):
         profiles = [p for p in site.PROFILES if any(p in evidence.outcomes(c.id) for c in rows)]
         total = element("strong", f"{len(judged)} of {len(rows)}")
         papers = "The five papers make claims that can be checked; "
-        words = element("p", papers, total, " have been judged so far, each by a rule written before the run.")
+        rest = " have been judged so far, each by a rule written before the run."
+        words = element("p", papers, total, rest)
         lines = [tally(judged, profiles)] if judged else []
         return [element("div", words, *lines, class_="ob-findings")]
 
@@ -68,12 +69,7 @@ class Parts(ClaimDirective):
 
     def to_page(self, docname: str) -> nodes.Node:
         """A link that carries the page's own title."""
-        from sphinx import addnodes
-
-        return addnodes.pending_xref(
-            "", nodes.inline("", docname), refdomain="std", reftype="doc", reftarget=f"/{docname}",
-            refexplicit=False, refwarn=True, refdoc=self.env.docname,
-        )
+        return link("doc", f"/{docname}", nodes.inline("", docname), self.env.docname)
 
     def best(self, rows: Sequence[Claim]) -> Cell:
         """Counts at the largest profile of each claim."""
@@ -110,7 +106,7 @@ def save_figure(data: dict[str, Any], stem: Path) -> Path:
 
 
 class FigureFrom(SphinxDirective):
-    """``{figure-from} inrs/line fig-name``: a chapter's figure on another page, with its caption."""
+    """``{figure-from} inrs/line fig-name``: a chapter's figure and caption on another page."""
 
     required_arguments = 2
     option_spec: ClassVar[dict[str, Any]] = {"caption": directives.unchanged}
@@ -124,7 +120,8 @@ class FigureFrom(SphinxDirective):
         executed = reader.executed_copy(text)
         found = figure_cell(executed, name) if executed else None
         if found is None:
-            return [element("p", missing(), f": the figure comes from chapter {chapter} once it has run.")]
+            words = f": the figure comes from chapter {chapter} once it has run."
+            return [element("p", missing(), words)]
         self.env.note_dependency(str(executed))
         header, data = found
         stem = site.current().root / "_build" / "figures" / site.current().profile / name

@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 _VOID = {"input", "br", "hr", "img"}
@@ -37,6 +38,20 @@ def element(tag: str, *children: nodes.Node | str, **attributes: Any) -> Element
     }
     node.extend(nodes.Text(child) if isinstance(child, str) else child for child in children)
     return node
+
+
+def link(kind: str, target: str, shown: nodes.Node, here: str) -> nodes.Node:
+    """A reference that Sphinx resolves later, and reports if it cannot.
+
+    Args:
+        kind: ``"doc"`` for a page, ``"ref"`` for a label.
+        target: The page, from the top, or the label.
+        shown: What the reader sees; for a page it gives way to the page's title.
+        here: The page that holds the reference.
+    """
+    options = {"refdomain": "std", "reftype": kind, "refdoc": here, "refwarn": True}
+    explicit = kind == "ref"
+    return addnodes.pending_xref("", shown, reftarget=target, refexplicit=explicit, **options)
 
 
 def opening(node: Element) -> str:

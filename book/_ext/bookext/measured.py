@@ -1,4 +1,4 @@
-"""Roles for prose: ``{measured}`` prints a number from a record, ``{verdict}`` one of the four words."""
+"""Roles for prose: ``{measured}`` prints a number of a record, ``{verdict}`` one of four words."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class Measured(SphinxRole):
         """Look the number up."""
         found = _FORM.fullmatch(self.text.strip())
         if found is None:
-            message = f"measured: {self.text!r} is not chapter/experiment.method:metric:format@profile"
+            message = (
+                f"measured: {self.text!r} is not chapter/experiment.method:metric:format@profile"
+            )
             return [], [self.inliner.reporter.error(message, line=self.lineno)]
         evidence.mark(self.env)
         profile = found["profile"] or site.current().profile

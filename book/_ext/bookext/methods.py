@@ -11,21 +11,42 @@ from bookext.html import element
 from bookext.tables import Cell, table
 from onebasin.registry import Method
 
-_MARKERS = {"o": "●", "s": "■", "x": "✕", "X": "✕", "D": "◆", "d": "◆", "^": "▲", "v": "▼", "*": "★", "+": "+"}
+_MARKERS = {
+    "o": "●",
+    "s": "■",
+    "x": "✕",
+    "X": "✕",
+    "D": "◆",
+    "d": "◆",
+    "^": "▲",
+    "v": "▼",
+    "*": "★",
+    "+": "+",
+}
 _DASHES = {"-": "", "--": "7 4", ":": "2 3", "-.": "7 3 2 3"}
 
 
 def swatch(colour: str, marker: str, dash: str) -> nodes.Node:
     """The line sample of a method, described in words for those who do not see it."""
     glyph = _MARKERS.get(marker, "")
-    style = {"": "solid", "7 4": "dashed", "2 3": "dotted"}.get(_DASHES.get(dash, ""), "dash-dotted")
+    style = {"": "solid", "7 4": "dashed", "2 3": "dotted"}.get(
+        _DASHES.get(dash, ""), "dash-dotted"
+    )
     words = f"{colour}, {style} line" + (f", marker {glyph}" if glyph else "")
     line = element(
-        "line", x1=2, y1=8, x2=54, y2=8, stroke=colour, stroke_width=2.5,
+        "line",
+        x1=2,
+        y1=8,
+        x2=54,
+        y2=8,
+        stroke=colour,
+        stroke_width=2.5,
         stroke_dasharray=_DASHES.get(dash) or None,
     )
     mark = element("text", glyph, x=28, y=13, fill=colour, text_anchor="middle", font_size=14)
-    return element("svg", line, mark, viewBox="0 0 56 16", width=56, height=16, role="img", aria_label=words)
+    return element(
+        "svg", line, mark, viewBox="0 0 56 16", width=56, height=16, role="img", aria_label=words
+    )
 
 
 class Methods(SphinxDirective):
@@ -57,8 +78,13 @@ class Packs(SphinxDirective):
 
         heads = ("file", "size", "terms", "note", "SHA-256 begins")
         rows = [
-            [element("code", f"{pack.name}.npz"), numbers.memory(pack.size), pack.terms, pack.note,
-             element("code", pack.sha256[:12])]
+            [
+                element("code", f"{pack.name}.npz"),
+                numbers.memory(pack.size),
+                pack.terms,
+                pack.note,
+                element("code", pack.sha256[:12]),
+            ]
             for pack in PACKS.values()
         ]
         return [table(heads, rows, "Data packs")]

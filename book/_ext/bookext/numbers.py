@@ -15,7 +15,7 @@ def decimals(width: float) -> int:
 
 
 def number(value: float | None, places: int | None = None) -> str:
-    """One number: ``places`` decimals, else three digits or one decimal; exponents outside 1e-4 … 1e6."""
+    """One number: ``places`` decimals, else three digits; with an exponent outside 1e-4 … 1e6."""
     if value is None:
         return MISSING
     if not math.isfinite(value):
@@ -50,7 +50,9 @@ def interval(value: float | None, lo: float | None, hi: float | None) -> tuple[s
     if value is None or lo is None or hi is None or not hi > lo:
         return number(value), ""
     sizes = [abs(x) for x in (value, lo, hi) if x]
-    if not all(math.isfinite(x) for x in (lo, hi, value)) or not all(1e-4 <= s < 1e6 for s in sizes):
+    if not all(math.isfinite(x) for x in (lo, hi, value)) or not all(
+        1e-4 <= s < 1e6 for s in sizes
+    ):
         return number(value), f"[{number(lo)}, {number(hi)}]"
     places = decimals(hi - lo)
     return number(value, places), f"[{number(lo, places)}, {number(hi, places)}]"

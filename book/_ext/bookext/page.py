@@ -1,4 +1,4 @@
-"""What stands around every page: downloads in its header, version, commit and profile in its foot."""
+"""What stands around every page: downloads above; version, commit and profile below."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def publish(app: Sphinx, pagename: str, executed: Path) -> str:
 
 def downloads(source: str, notebook: str | None) -> str:
     """Links to a chapter's files, as HTML."""
-    links = [(source, "source (.py)")] + ([(notebook, "executed notebook (.ipynb)")] if notebook else [])
+    links = [(source, "source (.py)")] + (
+        [(notebook, "executed notebook (.ipynb)")] if notebook else []
+    )
     shown = " · ".join(f'<a href="{escape(url)}" download>{text}</a>' for url, text in links)
     return f'<p class="ob-downloads">This chapter: {shown}</p>'
 

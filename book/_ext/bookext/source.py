@@ -41,7 +41,9 @@ def without_docstring(text: str) -> str:
     """The source of one function or class without its docstring."""
     tree = ast.parse(text).body[0]
     body = getattr(tree, "body", [])
-    if not (isinstance(tree, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(tree) and body[1:]):
+    if not (
+        isinstance(tree, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(tree) and body[1:]
+    ):
         return text
     lines = text.splitlines()
     first, last = body[0].lineno, body[0].end_lineno
@@ -53,14 +55,22 @@ def read(name: str, docstring: bool = False) -> tuple[str, str, int, str]:
     found, module = locate(name)
     lines, first = inspect.getsourcelines(found)
     text = textwrap.dedent("".join(lines))
-    return (text if docstring else without_docstring(text)), inspect.getsourcefile(found), first, module
+    return (
+        (text if docstring else without_docstring(text)),
+        inspect.getsourcefile(found),
+        first,
+        module,
+    )
 
 
 class Source(SphinxDirective):
     """Show the source of a routine, without its docstring unless ``:docstring:`` is given."""
 
     required_arguments = 1
-    option_spec: ClassVar[dict[str, Any]] = {"docstring": directives.flag, "name": directives.unchanged}
+    option_spec: ClassVar[dict[str, Any]] = {
+        "docstring": directives.flag,
+        "name": directives.unchanged,
+    }
 
     def run(self) -> list[nodes.Node]:
         """Make the listing with a caption that links to the API page."""
@@ -81,8 +91,13 @@ class Source(SphinxDirective):
         private = any(part.startswith("_") for part in name.split("."))
         target, kind = (module, "mod") if private else (name, "obj")
         link = addnodes.pending_xref(
-            "", nodes.literal(name, name), refdomain="py", reftype=kind, reftarget=target,
-            refexplicit=True, refwarn=True,
+            "",
+            nodes.literal(name, name),
+            refdomain="py",
+            reftype=kind,
+            reftarget=target,
+            refexplicit=True,
+            refwarn=True,
         )
         link["py:module"] = link["py:class"] = None
         where = f", {module.replace('.', '/')}.py, line {first}"

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from bookext import evidence, numbers, reader, site
-from bookext.html import element
+from bookext.html import element, link
 from onebasin import provenance
 from onebasin.records import Record
 
@@ -25,15 +24,13 @@ def cell(tag: str, content: Cell, **attributes: Any) -> nodes.Node:
     return element(tag, *parts, **attributes)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str | None = None) -> nodes.Node:
-    """A table in a box that scrolls by itself where it is too wide."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str) -> nodes.Node:
+    """A table in a box that scrolls by itself if it is too wide; its caption is only read out."""
     head = element("tr", *(cell("th", text, scope="col") for text in heads))
     body = [element("tr", *(cell("td", one) for one in row)) for row in rows]
-    parts = [element("thead", head), element("tbody", *body)]
-    if caption:
-        parts.insert(0, element("caption", caption))
+    parts = [element("caption", caption), element("thead", head), element("tbody", *body)]
     held = element("table", *parts, class_="table ob-table")
-    return element("div", held, class_="ob-scroll", tabindex=0, role="region", aria_label=caption or heads[0])
+    return element("div", held, class_="ob-scroll", tabindex=0, role="region", aria_label=caption)
 
 
 def missing() -> nodes.Node:
@@ -75,7 +72,9 @@ class Cost(SphinxDirective):
         """Make the table."""
         evidence.mark(self.env)
         chapter = self.arguments[0].strip()
-        rows = [cost_row(profile, evidence.of_chapter(chapter, profile)) for profile in site.PROFILES]
+        rows = [
+            cost_row(profile, evidence.of_chapter(chapter, profile)) for profile in site.PROFILES
+        ]
         return [table(_COST, rows, f"Cost of chapter {chapter}")]
 
 
@@ -91,33 +90,35 @@ class Status(SphinxDirective):
         chapters = {reader.chapter_of(name): name for name in found}
         rows = []
         for chapter in [*chapters, *sorted(known - set(chapters))]:
-            link = self.link(chapter, chapters.get(chapter))
+            shown = self.page(chapter, chapters.get(chapter))
             costs = (cost_row(p, evidence.of_chapter(chapter, p)) for p in site.PROFILES)
-            rows += [[link if i == 0 else "", *row] for i, row in enumerate(costs)]
+            rows += [[shown if i == 0 else "", *row] for i, row in enumerate(costs)]
         heading = element("p", element("strong", "Chapters"))
         return [heading, table(("chapter", *_COST), rows, "Runs of the chapters"), *self.recipes()]
 
-    def link(self, chapter: str, docname: str | None) -> Cell:
+    def page(self, chapter: str, docname: str | None) -> Cell:
         """The chapter's title as a link, or its name where it has no page."""
         if docname is None:
             return element("code", chapter)
-        link = addnodes.pending_xref(
-            "", nodes.inline("", chapter), refdomain="std", reftype="doc", reftarget=f"/{docname}",
-            refexplicit=False, refwarn=True, refdoc=self.env.docname,
-        )
-        return link
+        return link("doc", f"/{docname}", nodes.inline("", chapter), self.env.docname)
 
     def recipes(self) -> list[nodes.Node]:
         """The artifacts that records name, with what making them took."""
         used: dict[str, dict[str, Any]] = {}
         for one in evidence.all_records():
             for recipe in one.recipes:
-                entry = used.setdefault(f"{recipe.get('name')}/{recipe.get('key')}", {**recipe, "by": set()})
+                name = f"{recipe.get('name')}/{recipe.get('key')}"
+                entry = used.setdefault(name, {**recipe, "by": set()})
                 entry["by"].add(f"{one.chapter} ({one.profile})")
-        heading = element("p", element("strong", "Recipes"), ": expensive things that chapters share, made once and kept in the artifact store")
+        about = ": expensive things that chapters share, made once and kept in the artifact store"
+        heading = element("p", element("strong", "Recipes"), about)
         rows = [
-            [element("code", name), numbers.duration(entry.get("seconds")),
-             numbers.duration(entry.get("budget_seconds")), ", ".join(sorted(entry["by"]))]
+            [
+                element("code", name),
+                numbers.duration(entry.get("seconds")),
+                numbers.duration(entry.get("budget_seconds")),
+                ", ".join(sorted(entry["by"])),
+            ]
             for name, entry in sorted(used.items())
         ]
         if not rows:
