@@ -9,7 +9,7 @@ import numpy as np
 
 from onebasin import registry
 from onebasin.connectivity.barrier import peaks
-from onebasin.plotting.style import method_style
+from onebasin.plotting.style import SEQUENTIAL, method_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def draw_peaks(panel, records: Sequence[Record]) -> None:
         panel: Figure or subfigure to draw on.
         records: One for each of the methods none, activation and weight, as above.
     """
-    held = [record for record in records if record.method in _WINDOWS]
+    held = _ordered(records, tuple(_WINDOWS))
     grid = panel.subplots(len(held), 1, sharex=True, squeeze=False)[:, 0]
     for axes, record in zip(grid, held, strict=True):
         loss = record.load_arrays()["loss"]
@@ -66,13 +66,46 @@ def draw_batch(panel, records: Sequence[Record]) -> None:
     grid = panel.subplots(1, 2, sharey=True)
     batches = records[0].load_arrays()["batches"]
     for axes, key, batch in zip(grid, ("fewer", "more"), batches, strict=True):
-        for record in records:
+        for record in _ordered(records, ("same", "none", "weight", "activation")):
             arrays = record.load_arrays()
             _curves(axes, arrays["lambdas"], arrays[key], record.method)
         axes.set_xlabel("position $\\lambda$")
         axes.text(0.5, 1.02, f"{batch:,} points a step", transform=axes.transAxes, ha="center")
     grid[0].set_ylabel("loss (nats)")
     _legend(panel, grid[0])
+
+
+def draw_width(panel, records: Sequence[Record]) -> None:
+    """One pair of starts at several widths, before and after weight matching, on a fine line.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One for none and one for weight, with ``lambdas``, ``widths`` and
+            ``loss [widths lambdas]`` (mean over pairs).
+    """
+    import matplotlib
+
+    held = _ordered(records, ("none", "weight"))
+    grid = panel.subplots(1, len(held), sharey=True)
+    for axes, record in zip(grid, held, strict=True):
+        arrays = record.load_arrays()
+        shades = matplotlib.colormaps[SEQUENTIAL](np.linspace(0.85, 0, len(arrays["widths"])))
+        for width, loss, shade in zip(arrays["widths"], arrays["loss"], shades, strict=True):
+            axes.plot(arrays["lambdas"], loss, color=shade, lw=1.5, label=f"width {width}")
+        name = registry.get(record.method).label
+        title = _KINDS.get(record.method, f"after {name}")
+        axes.text(0.5, 1.02, title, transform=axes.transAxes, ha="center", fontsize=9)
+        for stop in (3 / 24, 21 / 24) if record.method == "none" else (0.5,):
+            axes.axvline(stop, color="#B8B8B8", lw=1, ls=":", zorder=0)
+        axes.set_xlabel("position $\\lambda$")
+    grid[0].set_ylabel("loss (nats)")
+    _legend(panel, grid[0])
+
+
+def _ordered(records: Sequence[Record], methods: tuple[str, ...]) -> list[Record]:
+    """The records of these methods, in this order."""
+    held = {record.method: record for record in records}
+    return [held[method] for method in methods if method in held]
 
 
 def _multiples(panel, records: Sequence[Record], methods: tuple[str, ...]) -> None:
@@ -109,7 +142,7 @@ def _curves(axes: Axes, lambdas: np.ndarray, loss: np.ndarray, method: str) -> N
 
 def _legend(panel, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside upper left", ncols=len(labels), fontsize=9)
+    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
 
 
 def _plain(name: str) -> str:
