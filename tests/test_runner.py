@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
+
 import toybook
 from toybook import ToyBook, alive, wait_for
 
-from onebasin import paths
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toybook.copy_library(tmp_path_factory.mktemp("library"))
 
 
 @pytest.fixture
-def toys(tmp_path: Path) -> ToyBook:
-    return toybook.make(tmp_path)
+def toys(tmp_path: Path, library: Path) -> ToyBook:
+    return toybook.make(tmp_path, library)
 
 
 def outputs(path: Path) -> str:
@@ -99,11 +102,9 @@ def test_a_chapter_that_records_nothing_is_a_failure(toys: ToyBook) -> None:
     assert "chapter toy/bad left no records" in said
 
 
-def test_only_a_change_of_loaded_code_repeats_a_run(toys: ToyBook, tmp_path: Path) -> None:
-    library = tmp_path / "library" / "onebasin"
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(paths.PACKAGE, library, ignore=ignored)
-    toys.environment["PYTHONPATH"] = str(library.parent)
+def test_only_a_change_of_loaded_code_repeats_a_run(tmp_path: Path) -> None:
+    library = toybook.copy_library(tmp_path / "library") / "onebasin"
+    toys = toybook.make(tmp_path, library.parent)
     toys.chapter("one")
     assert toys.run("run", "--plain")[0] == 0
 
@@ -181,7 +182,6 @@ def test_slices_end_with_75_and_go_on_where_they_stopped(
     toys.chapter("one", SHARDS.format(log=log))
     toys.chapter("two")
     flags = ["run", "-j", "1", "--slice-seconds", "1", *(["--plain"] if plain else [])]
-    toys.environment["ONEBASIN_TEST"] = "1"
     codes = []
     while not codes or codes[-1] == 75:
         code, said = toys.run(*flags)

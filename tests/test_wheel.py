@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ["torch", "scipy", "matplotlib", "open3d", "plotly", "IPython", "jupytext", "sphinx", "mlxtend"]
+HEAVY = [
+    "torch",
+    "scipy",
+    "matplotlib",
+    "open3d",
+    "plotly",
+    "IPython",
+    "jupytext",
+    "sphinx",
+    "mlxtend",
+]
 IMPORT = f"""
 import sys, onebasin
 loaded = [name for name in {HEAVY} if name in sys.modules]
@@ -24,7 +34,8 @@ assert (pathlib.Path(ob.__file__).parent / "py.typed").is_file()
 assert all(getattr(ob, name) is not None for name in ob.__all__)
 network = ob.Mlp([5, 8, 8, 3])
 ref = {name: value.detach() for name, value in network.state_dict().items()}
-planted = ob.Permutation.random(network.spec, network.spec.sizes(ref), torch.Generator().manual_seed(0))
+sizes, draws = network.spec.sizes(ref), torch.Generator().manual_seed(0)
+planted = ob.Permutation.random(network.spec, sizes, draws)
 match = ob.weight_match(network.spec, ref, ob.apply(planted, ref))
 back = ob.apply(match.element, ob.apply(planted, ref))
 assert all(torch.equal(back[name], ref[name]) for name in ref)

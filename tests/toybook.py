@@ -1,14 +1,17 @@
-"""A book of toy chapters that run in a moment, and the command run on it in a process of its own."""
+"""A book of toy chapters that run in a moment, and the command run on it."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from onebasin import paths
 
 HEADER = """\
 # ---
@@ -45,7 +48,8 @@ run = book.start("toy/{name}", profile=profile, size=size)
 {work}
 
 # %%
-record = run.record("squares", metrics={{"square": book.metric([k * k for k in range(size)])}}, seeds=range(size))
+squares = book.metric([k * k for k in range(size)])
+run.record("squares", metrics={{"square": squares}}, seeds=range(size))
 
 # %% tags=["nbval-check-output"]
 run.finish()
@@ -88,14 +92,22 @@ class ToyBook:
         return self.root / "_build" / "executed" / "smoke" / "toy" / f"{name}.ipynb"
 
 
-def make(folder: Path) -> ToyBook:
-    """An empty book in a folder."""
+def make(folder: Path, library: Path | None = None) -> ToyBook:
+    """An empty book in a folder, whose command takes the library from another, if one is named."""
     root = folder / "book"
     root.mkdir(parents=True)
     (root / "_toc.yml").write_text("format: jb-book\n")
     own = {"ONEBASIN_ROOT": str(root), "ONEBASIN_STORE": str(folder / "store")}
     unset = ("ONEBASIN_RECORDS", "ONEBASIN_BUILD", "ONEBASIN_DEADLINE", "ONEBASIN_COMMIT")
-    return ToyBook(root, {**own, **dict.fromkeys(unset, "")})
+    python = {"PYTHONPATH": str(library)} if library else {}
+    return ToyBook(root, {**own, **python, **dict.fromkeys(unset, "")})
+
+
+def copy_library(folder: Path) -> Path:
+    """Copy the library, so that nobody's edits reach it while tests run; gives its folder."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(paths.PACKAGE, folder / "onebasin", ignore=ignored)
+    return folder
 
 
 def wait_for(ready: Callable[[], bool], what: str, seconds: float = 120.0) -> None:

@@ -45,7 +45,9 @@ class Cell:
 def read(text: str) -> list[Cell]:
     """Cells of a py:percent file, in order; what stands before the first one is not a cell."""
     lines = text.splitlines()
-    starts = [(row, match["rest"]) for row, line in enumerate(lines) if (match := _START.match(line))]
+    starts = [
+        (row, match["rest"]) for row, line in enumerate(lines) if (match := _START.match(line))
+    ]
     ends = [row for row, _ in starts[1:]] + [len(lines)]
     return [
         _cell(rest, lines[row + 1 : end], row + 2)

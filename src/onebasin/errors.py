@@ -1,4 +1,4 @@
-"""The errors a user can meet. Each says in one sentence what was given, what is wrong, what to do."""
+"""The errors a user can meet: what was given, what is wrong and what to do, in one sentence."""
 
 from __future__ import annotations
 

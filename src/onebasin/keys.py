@@ -19,7 +19,15 @@ from onebasin import claims, files, paths, provenance, records, sidecar
 from onebasin.errors import CorruptFileError, InputError
 
 # What runs a chapter, but is not run by it.
-_MACHINERY = ("cli/", "checks/", "cells.py", "keys.py", "notebook.py", "plain.py", "runner.py")
+_MACHINERY: tuple[str, ...] = (
+    "cli/",
+    "checks/",
+    "cells.py",
+    "keys.py",
+    "notebook.py",
+    "plain.py",
+    "runner.py",
+)
 _MACHINERY += ("worker.py", "publish.py", "compare.py")
 _CHANGED = "it changed while the chapter ran"
 

@@ -143,7 +143,9 @@ def _engine(on_cell: OnCell | None) -> str:
 def _failure(chapter: str, error: Any) -> ChapterError:
     text = paths.chapter_source(chapter).read_text(encoding="utf8")
     lines = [one.line for one in cells.read(text) if one.source.strip() == error.source.strip()]
-    return ChapterError(chapter, lines[0] if lines else None, error.source, "\n".join(error.traceback))
+    return ChapterError(
+        chapter, lines[0] if lines else None, error.source, "\n".join(error.traceback)
+    )
 
 
 def _keep_failed(part: Path, chapter: str, profile: str) -> None:

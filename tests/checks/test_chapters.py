@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-import toybook
 
+import toybook
 from onebasin import cells
 from onebasin.checks import chapters
 from onebasin.checks.chapters import Chapter
@@ -46,7 +46,11 @@ BROKEN = {
     "no start": ("book.start", "book.begin", "0 calls of book.start"),
     "no name": ('"name": "fig-a", ', "", "figure without name"),
     "no caption": ('"caption": "Loss on the line."', '"caption": ""', "figure without caption"),
-    "short alt": ("Two curves over lambda; the aligned one stays", "It is", "alt text of 32 letters"),
+    "short alt": (
+        "Two curves over lambda; the aligned one stays",
+        "It is",
+        "alt text of 32 letters",
+    ),
     "no alt": (re.search(r', "image".*}}', FIGURE)[0], "}", "alt text of 0 letters"),
     "no twin": ("run.show", "run.interact", "an interactive figure without a static twin"),
     "no finish": ("run.finish()", "size", "the last cell of code must be run.finish()"),

@@ -42,4 +42,4 @@ def test_style_is_looked_at(bad: Path) -> None:
 def test_types_are_looked_at(bad: Path) -> None:
     pytest.importorskip("mypy")
     found = tools.types(bad)
-    assert len(found) == 1 and "got \"str\", expected \"int\"" in found[0]
+    assert len(found) == 1 and 'got "str", expected "int"' in found[0]

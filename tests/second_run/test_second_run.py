@@ -2,7 +2,7 @@
 
 nbval executes the notebooks that `onebasin run` left, cell by cell in kernels of its own, with an
 empty artifact store and a records folder of its own. It compares the digest lines; here every
-metric of the two sets of records is compared as well, bit by bit. Run it alone, as `make test` does.
+metric of the two sets of records is compared as well, bit by bit. `make test` runs it alone.
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ def shell(chapter: Chapter) -> Iterator[str]:
     for cell in chapter.code:
         for offset, line in enumerate(cell.source.splitlines()):
             if _SHELL.search(line):
-                yield f"{chapter.path}:{cell.line + offset}: magic, shell or install: {line.strip()}"
+                place = f"{chapter.path}:{cell.line + offset}"
+                yield f"{place}: magic, shell or install: {line.strip()}"
 
 
 def parameters(chapter: Chapter) -> Iterator[str]:

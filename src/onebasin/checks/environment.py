@@ -32,7 +32,12 @@ def conda_complaints(
     from packaging.specifiers import SpecifierSet
 
     plain = [one for one in conda.get("dependencies", []) if isinstance(one, str)]
-    piped = [line for one in conda.get("dependencies", []) if isinstance(one, dict) for line in one["pip"]]
+    piped = [
+        line
+        for one in conda.get("dependencies", [])
+        if isinstance(one, dict)
+        for line in one["pip"]
+    ]
     if conda.get("name") != project["name"]:
         yield f"its name {conda.get('name')!r} is not the project's"
     python = [one.partition("=")[2].lstrip("=") for one in plain if one.startswith("python=")]

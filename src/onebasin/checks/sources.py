@@ -33,5 +33,7 @@ def complaints(name: str, text: str) -> list[str]:
         excused = any(EXCUSE in line for line in lines[first - 1 : last])
         if last - first + 1 > BODY_LINES and not excused:
             length = last - first + 1
-            found.append(f"{name}:{node.lineno}: {node.name} has {length} lines, at most {BODY_LINES}")
+            found.append(
+                f"{name}:{node.lineno}: {node.name} has {length} lines, at most {BODY_LINES}"
+            )
     return found

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from onebasin.cli.console import out
 from onebasin.cli.running import Chapters, Profile
+
+if TYPE_CHECKING:
+    from onebasin.intervals import Interval
 
 _MARKS = {"reproduced": "green", "same direction": "yellow", "not reproduced": "red"}
 
@@ -79,9 +82,9 @@ def compare(
         raise typer.Exit(1)
 
 
-def _show(value: object) -> str:
+def _show(value: Interval | str | None) -> str:
     if value is None or isinstance(value, str):
-        return str(value or "–")
+        return value or "–"
     return f"{value.value:.4g} [{value.lo:.4g}, {value.hi:.4g}]"
 
 

@@ -136,7 +136,8 @@ def read_idx(path: Path) -> np.ndarray:
         content = gzip.decompress(path.read_bytes())
     except (OSError, EOFError) as error:
         raise CorruptFileError(path, "it does not unzip; delete it and fetch it again") from error
-    sizes = np.frombuffer(content, ">u4", count=content[3], offset=4) if len(content) > 4 else []
+    count = content[3] if len(content) > 4 else 0
+    sizes = np.frombuffer(content, ">u4", count=count, offset=4) if count else np.zeros(0)
     start = 4 + 4 * len(sizes)
     if content[:3] != b"\0\0\x08" or len(content) - start != int(np.prod(sizes)):
         raise CorruptFileError(path, "it is not an IDX file of bytes; delete it and fetch it again")
@@ -154,7 +155,8 @@ def read_cifar10(path: Path, split: Split) -> tuple[np.ndarray, np.ndarray]:
     )
     try:
         with tarfile.open(path) as archive:
-            read = [archive.extractfile(f"cifar-10-batches-bin/{name}").read() for name in batches]
+            members = [archive.extractfile(f"cifar-10-batches-bin/{name}") for name in batches]
+            read = [member.read() for member in members if member is not None]
         rows = np.frombuffer(b"".join(read), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
     except (tarfile.TarError, KeyError, OSError, EOFError, ValueError) as error:
         raise CorruptFileError(path, "it is incomplete; delete it and fetch it again") from error

@@ -52,9 +52,10 @@ class Surface:
         """
         if self.mesh is not None:
             return sample_surface(self.mesh, points, generator=generator)
-        if not 1 <= points <= len(self.cloud):
-            raise InputError("points", points, f"{self.name} has {len(self.cloud)} points")
-        return self.cloud[torch.randperm(len(self.cloud), generator=generator)[:points]]
+        cloud = self.cloud if self.cloud is not None else torch.empty(0, 3)
+        if not 1 <= points <= len(cloud):
+            raise InputError("points", points, f"{self.name} has {len(cloud)} points")
+        return cloud[torch.randperm(len(cloud), generator=generator)[:points]]
 
 
 def names(source: str) -> list[str]:

@@ -7,8 +7,8 @@ Weight matching maximises a sum of bilinear assignments (SOBLAP),
 
 over the weight matrices :math:`A_l, B_l` of two networks, here without biases, as the papers print
 it. The matcher for real networks is :mod:`onebasin.matching.weight`; this module has what it takes
-to check it, and to see why no method is known that always finds the best answer: enumeration, the
-plain algorithm with a choice of what to do at a tie, and the reductions from two hard problems.
+to check it: enumeration, and the plain algorithm with a choice of what to do at a tie. Why no method is
+known that always finds the best answer is the matter of :mod:`onebasin.matching.reductions`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from onebasin import seeds
 from onebasin.errors import InputError
 from onebasin.matching import assignment
 
@@ -32,10 +33,13 @@ LIMIT = 6
 """Most units that are enumerated (6! = 720)."""
 
 
-def random_weights(widths: Sequence[int], generator: torch.Generator) -> list[Tensor]:
-    """Standard normal weight matrices of a chain, float64, first layer first."""
-    shapes = zip(widths[1:], widths[:-1], strict=True)
-    return [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
+def random_pair(widths: Sequence[int], *ids: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Standard normal weight matrices of two chains, float64, by the numbers of the draw."""
+    generator, pair = seeds.stream("chain", *ids), []
+    for _ in range(2):
+        shapes = zip(widths[1:], widths[:-1], strict=True)
+        pair.append([torch.randn(*s, generator=generator, dtype=torch.float64) for s in shapes])
+    return pair[0], pair[1]
 
 
 def every(units: int) -> Int[Tensor, "count units"]:
@@ -175,6 +179,18 @@ class Descent:
     sweeps: int
     converged: bool
 
+    def falls(self, rtol: float = 1e-12) -> int:
+        """Steps that lowered the objective, or changed a permutation without raising it."""
+        values = torch.tensor(self.objective, dtype=torch.float64)
+        rise, moved = values.diff() / values.abs().max(), torch.tensor(self.changed)
+        return int(((rise < -rtol) | (moved & (rise <= 0))).sum())
+
+
+def share(value: float, values: Tensor) -> float:
+    """Where a value stands between the mean of all choices (0) and the best of them (1)."""
+    mean = values.mean()
+    return float((value - mean) / (values.max() - mean))
+
 
 def keep_ties(similarity: Tensor, current: Tensor, rtol: float = 1e-12) -> Tensor:
     """The best assignment, but the current one if it is as good to ``rtol`` of the sum of |S|."""
@@ -218,7 +234,7 @@ def descend(
     Source: [ainsworth2023], Algorithm 1, which leaves ``choose`` open at a tie.
     """
     perms = [torch.arange(len(weight)) for weight in ref[:-1]]
-    values, changed = [objective(ref, other, perms)], []
+    values, changed = [objective(ref, other, perms)], []  # type: ignore[var-annotated]
     for sweep in range(1, max_sweeps + 1):
         before = len(changed)
         order = torch.arange(len(perms))
@@ -233,85 +249,3 @@ def descend(
         if not any(changed[before:]):
             return Descent(perms, values, changed, sweep, True)
     return Descent(perms, values, changed, max_sweeps, False)
-
-
-def from_qap(
-    flow: Float[Tensor, "units units"], distance: Float[Tensor, "units units"], factor: float
-) -> tuple[Tensor, Tensor, float]:
-    r"""Write a quadratic assignment problem as a bilinear one.
-
-    The small problem minimises :math:`\langle P C P^\top, D\rangle`, the big one
-    :math:`\langle P A Q^\top, B\rangle` with :math:`A = C + \lambda I`, :math:`B = D - \lambda I`.
-    Here :math:`\lambda` is ``factor`` times :math:`d\alpha`, where :math:`\alpha` is the largest
-    entry of C and D in absolute value; above 5 every P = Q beats every other pair.
-
-    Args:
-        flow: C.
-        distance: D.
-        factor: :math:`\lambda / (d\alpha)`, dimensionless.
-
-    Returns:
-        A, B and the constant that the big objective adds to the small one where P = Q.
-
-    Source: [ainsworth2023], A.8.
-    """
-    units = len(flow)
-    scale = factor * units * float(torch.stack([flow, distance]).abs().max())
-    eye = torch.eye(units, dtype=flow.dtype)
-    constant = scale * float(distance.trace() - flow.trace()) - scale**2 * units
-    return flow + scale * eye, distance - scale * eye, constant
-
-
-def separation(
-    flow: Float[Tensor, "units units"],
-    distance: Float[Tensor, "units units"],
-    factors: Float[Tensor, " factors"],
-) -> Float[Tensor, " factors"]:
-    r"""By how much the pairs with P = Q beat all others, for many factors at once.
-
-    Args:
-        flow: C.
-        distance: D.
-        factors: Values of :math:`\lambda / (d\alpha)`, as in :func:`from_qap`.
-
-    Returns:
-        Best objective with P unlike Q minus worst with P = Q, in units of :math:`(d\alpha)^2`;
-        positive where every P = Q is better (smaller).
-
-    Source: [ainsworth2023], A.8, eq. 8-10: the objective is a quadratic in :math:`\lambda`.
-    """
-    units = len(flow)
-    eye = torch.eye(units, dtype=flow.dtype)
-    unit = units * torch.stack([flow, distance]).abs().max()
-    constant = bilinear_values(flow, distance)
-    slope = bilinear_values(eye, distance) - bilinear_values(flow, eye)
-    scale = (factors * unit)[:, None, None]
-    values = constant + scale * slope - scale**2 * bilinear_values(eye, eye)
-    equal = values.diagonal(dim1=1, dim2=2).amax(1)
-    apart = torch.where(torch.eye(values.shape[-1], dtype=torch.bool), torch.inf, values)
-    return (apart.amin((1, 2)) - equal) / unit**2
-
-
-def from_biclique(adjacency: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    r"""Write "does this bipartite graph contain a complete K-by-K part?" as a bilinear problem.
-
-    With A the indicator of a K-by-K block and B that of the missing edges,
-    :math:`\langle P A Q^\top, B\rangle` counts the edges that K chosen rows and K chosen columns
-    lack. Its minimum is 0 exactly if the complete part exists, so an approximation within *any*
-    factor decides an NP-complete question (Garey and Johnson, GT24). The reduction is ours.
-
-    Args:
-        adjacency: Square matrix of zeros and ones, left vertices by right vertices.
-        size: K.
-
-    Returns:
-        A and B for :func:`bilinear_values`, to be minimised.
-
-    Raises:
-        InputError: if ``size`` does not fit.
-    """
-    if not 0 < size <= len(adjacency):
-        raise InputError("size", size, f"choose 1 to {len(adjacency)}")
-    block = torch.zeros_like(adjacency, dtype=torch.float64)
-    block[:size, :size] = 1
-    return block, 1 - adjacency.to(torch.float64)

@@ -15,6 +15,7 @@ from onebasin.matching.weight import weight_match
 from onebasin.networks.mlp import Mlp
 from onebasin.symmetry.action import apply
 from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.scaling import canonical_form
 from onebasin.symmetry.spec import Spec, State
 
 
@@ -62,7 +63,7 @@ def group_values(
     moved = apply(Permutation(spec, perms), stack)
     inner = sum((ref[name].double() * t).flatten(1).sum(1) for name, t in moved.items())
     squared = sum((ref[name].double() - t).square().flatten(1).sum(1) for name, t in moved.items())
-    return inner, squared
+    return inner, squared  # type: ignore[return-value]
 
 
 def activation_match_in_order(
@@ -111,3 +112,30 @@ def merge_at_once(spec: Spec, states: State, rounds: int) -> list[float]:
         states = apply(weight_match(spec, means, states, seed=turn).element, states)
         curve.append(mean_cosine(states))
     return curve
+
+
+def recover(
+    spec: Spec, ref: State, other: State, planted: Permutation, *, align_first: bool
+) -> tuple[Float[Tensor, " models"], Float[Tensor, " models"]]:
+    """Take away a planted permutation and planted scales, in one order or the other.
+
+    Args:
+        spec: The groups.
+        ref: Stack of networks.
+        other: The same networks, permuted by ``planted`` and rescaled.
+        planted: The permutation that was applied to ``ref``.
+        align_first: Weight matching on the weights as they are and the canonical form of the
+            result, as printed in [flowweights], §4.4; otherwise matching of canonical forms.
+
+    Returns:
+        Share of hidden units put right, and distance to the canonical form of ``ref`` relative to
+        its length.
+    """
+    form = canonical_form(spec, ref).state
+    pair = (ref, other) if align_first else (form, canonical_form(spec, other).state)
+    found = weight_match(spec, *pair).element
+    right = sum((found @ planted).fixed_points().values()) / sum(spec.sizes(ref).values())
+    end = canonical_form(spec, apply(found, pair[1])).state
+    gap = sum((end[name] - form[name]).flatten(1).square().sum(1) for name in form)
+    whole = sum(tensor.flatten(1).square().sum(1) for tensor in form.values())
+    return right, (gap / whole).sqrt()  # type: ignore[return-value, union-attr]

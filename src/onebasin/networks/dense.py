@@ -72,8 +72,9 @@ class Dense(nn.Module):
         generator = stream("init", 0) if generator is None else generator
         for index, layer in enumerate(self.layers):
             for tensor, bound in zip((layer.weight, layer.bias), self.bounds(index), strict=True):
-                draw = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
-                tensor.copy_((2 * draw - 1) * bound)
+                shape: torch.Size = tensor.shape  # type: ignore[assignment]
+                draw = torch.rand(shape, generator=generator, dtype=torch.float64)
+                tensor.copy_((2 * draw - 1) * bound)  # type: ignore[operator]
 
     def forward(self, x: Float[Tensor, "samples fan"], capture: Capture | None = None):
         """Output, or ``(output, {group: activations})`` if ``capture`` asks for them.

@@ -90,13 +90,13 @@ def initialise(
 def _redrawn(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
     twin = copy.deepcopy(network)
     if hasattr(twin, "redraw"):
-        twin.redraw(generator)
+        twin.redraw(generator)  # type: ignore[operator]
     else:  # a foreign module draws from the global stream: lend it ours and give it back
         with torch.random.fork_rng(devices=[]):
             torch.random.set_rng_state(generator.get_state())
             for module in twin.modules():
                 if hasattr(module, "reset_parameters"):
-                    module.reset_parameters()
+                    module.reset_parameters()  # type: ignore[operator]
     return {name: tensor.detach() for name, tensor in twin.named_parameters()}
 
 
@@ -113,7 +113,7 @@ def call(network: nn.Module, state: State, x: Tensor, **options):
         What the network returns, with a leading ``models`` dimension for a population.
     """
     if hasattr(network, "run"):
-        return network.run(state, x, **options)
+        return network.run(state, x, **options)  # type: ignore[operator]
     own = dict(network.named_parameters())
     name = next(iter(own))
     if state[name].ndim == own[name].ndim:
@@ -164,7 +164,7 @@ class Batches:
             self._shuffled = None  # free before the next copy is made
             self._shuffled, self._epoch = self._shuffle(epoch, models), (epoch, models)
         rows = slice(position * self.batch, (position + 1) * self.batch)
-        inputs, targets = self._shuffled
+        inputs, targets = self._shuffled  # type: ignore[misc]
         return inputs[:, rows], targets[:, rows]
 
     def _shuffle(self, epoch: int, models: slice) -> tuple[Tensor, Tensor]:
@@ -172,7 +172,7 @@ class Batches:
         mixed = torch.empty_like(inputs), torch.empty_like(targets)
         for k, seed in enumerate(self.seeds[models]):
             name, *numbers = seed if isinstance(seed[0], str) else ("data-order", *seed)
-            generator = streams.stream(name, *numbers, epoch)
+            generator = streams.stream(name, *numbers, epoch)  # type: ignore[arg-type]
             order = torch.randperm(inputs.shape[1], generator=generator).to(inputs.device)
             torch.index_select(inputs[k], 0, order, out=mixed[0][k])
             torch.index_select(targets[k], 0, order, out=mixed[1][k])
@@ -272,7 +272,7 @@ def _train_group(network, states, sample, loss, options, members: slice) -> Trai
     history = []
     for step in range(options.steps):
         _set_lr(optimiser, options, step)
-        optimiser.zero_grad(set_to_none=False)
+        optimiser.zero_grad(set_to_none=True)
         inputs, targets = sample(step, members)
         history.append(_accumulate(network, parameters, inputs, targets, loss, piece))
         optimiser.step()
@@ -291,7 +291,7 @@ def _accumulate(network, parameters, inputs, targets, loss, piece: int) -> Tenso
         value = torch.vmap(loss)(output, targets[:, part]) * ((part.stop - start) / samples)
         value.sum().backward()
         total = total + value.detach()
-    return total
+    return total  # type: ignore[return-value]
 
 
 def _optimiser(options: TrainOptions, tensors: list[Tensor]) -> torch.optim.Optimizer:

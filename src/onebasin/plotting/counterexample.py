@@ -145,7 +145,7 @@ def path_arrays(
         paths: The networks themselves, one row per permutation.
     """
     columns = [round(k * (len(lambdas) - 1) / 24) for k in _COLUMNS]
-    corners, polygon, place = [], [], []
+    corners, polygon, place = [], [], []  # type: ignore[var-annotated]
     for row, path in enumerate(paths):
         for column, k in enumerate(columns):
             for shape in counterexample.called_positive(path[k]):

@@ -31,7 +31,8 @@ def box(size: Triple, centre: Triple = ORIGIN) -> Mesh:
     """A box of the given edge lengths around its centre."""
     _check(size)
     raw = _open3d().geometry.TriangleMesh.create_box(*size)
-    return _mesh(raw, tuple(c - s / 2 for c, s in zip(centre, size, strict=True)))
+    low = [c - s / 2 for c, s in zip(centre, size, strict=True)]
+    return _mesh(raw, (low[0], low[1], low[2]))
 
 
 def cylinder(

@@ -56,7 +56,8 @@ class Counts:
         """The same proportions with about ``total`` points."""
         factor = total / self.total
         names = ("close", "medium", "far", "uniform", "surface")
-        return Counts(*(round(getattr(self, n) * factor) for n in names), spreads=self.spreads)
+        sizes = {name: round(getattr(self, name) * factor) for name in names}
+        return Counts(**sizes, spreads=self.spreads)
 
 
 def queries(
