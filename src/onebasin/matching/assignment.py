@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from onebasin.errors import InputError
+from onebasin.symmetry.spec import all_finite
 
 #: Below this many units a thread costs more than the assignment it runs.
 _UNITS_WORTH_A_THREAD = 96
@@ -90,9 +91,14 @@ def value(
 
 def _solve_one(cost: np.ndarray) -> np.ndarray:
     jonker_volgenant = _lapjvr()
-    if jonker_volgenant is None or (cost.min(-1) == cost.max(-1)).any():
+    if jonker_volgenant is None or _has_constant_row(cost):
         return linear_sum_assignment(cost)[1]
     return jonker_volgenant(cost)[-1]
+
+
+def _has_constant_row(cost: np.ndarray) -> bool:
+    suspects = cost[cost[:, 0] == cost[:, -1]]
+    return bool((suspects == suspects[:, :1]).all(-1).any())
 
 
 @cache
@@ -108,7 +114,7 @@ def _check(similarity: Tensor) -> None:
     shape = tuple(similarity.shape)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise InputError("similarity", shape, "must be [*models units units], a square per model")
-    if not torch.isfinite(similarity).all():
+    if not all_finite(similarity):
         raise InputError(
             "similarity", "NaN or infinite", "has entries that are not finite; check the weights"
         )

@@ -14,7 +14,7 @@ from onebasin.errors import InputError
 from onebasin.matching.assignment import solve, value
 from onebasin.matching.identity import identity_match
 from onebasin.matching.result import Match
-from onebasin.matching.similarity import GroupTerms, inner_product
+from onebasin.matching.similarity import GroupTerms, RunningSimilarity, inner_product
 from onebasin.registry import register
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State
@@ -100,6 +100,7 @@ def weight_match(
     moving = Spec({name: on for name, on in spec.axes.items() if any(on)})
     left, right = (_as_stack(moving, state, models) for state in (ref, other))
     per_pair = 4 * sum(tensor[0].numel() for tensor in left.values())
+    per_pair += 2 * sum(units**2 for units in sizes.values())
     chunk = max(1, _CHUNK_ELEMENTS // max(per_pair, 1))
     parts = []
     for start in range(0, models or 1, chunk):
@@ -146,6 +147,7 @@ class _Descent:
     history: list[Tensor]
     sweeps: Int[Tensor, " models"]
     active: Tensor  # [models] pairs whose last sweep changed something
+    running: dict[str, RunningSimilarity]
 
 
 def _descend(
@@ -160,6 +162,7 @@ def _descend(
         history=[objective],
         sweeps=torch.zeros_like(everyone, dtype=torch.long),
         active=everyone.clone(),
+        running={group: RunningSimilarity(terms) for group, terms in pairs.terms.items()},
     )
     for _ in range(options.max_sweeps):
         moved = torch.zeros_like(everyone)
@@ -183,7 +186,7 @@ def _update(
         return changed
     terms = pairs.terms[group]
     now.stale[group][chosen] = False
-    similarity = terms.similarity(now.perms, chosen)
+    similarity = now.running[group].at(now.perms, chosen)
     old = now.perms[group][chosen]
     new = solve(similarity)
     gain = value(similarity, new) - value(similarity, old)
@@ -234,6 +237,7 @@ def _better(old: _Descent, new: _Descent) -> _Descent:
         history=[torch.where(wins, theirs, mine) for mine, theirs in zip(*pasts, strict=True)],
         sweeps=torch.where(wins, new.sweeps, old.sweeps),
         active=torch.where(wins, new.active, old.active),
+        running={},
     )
 
 

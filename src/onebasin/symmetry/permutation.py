@@ -182,6 +182,9 @@ def permute(tensor: Tensor, perm: Int[Tensor, "*models units"], axis: int) -> Te
     """
     if perm.ndim == 1:
         return tensor.index_select(axis, perm)
+    if tensor.is_cpu and tensor[0].numel() >= 1 << 12:  # a loop of whole rows beats one gather
+        pairs = zip(tensor, perm, strict=True)
+        return torch.stack([one.index_select(axis - 1, order) for one, order in pairs])
     shape = [1] * tensor.ndim
     shape[0], shape[axis] = perm.shape
     return tensor.take_along_dim(perm.view(shape), axis)

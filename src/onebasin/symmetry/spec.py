@@ -186,8 +186,13 @@ def chain(layers: int, prefix: str = "layers") -> Spec:
     return Spec(axes)
 
 
+def all_finite(tensor: Tensor) -> bool:
+    """Whether no entry is NaN or infinite; one fast sum decides unless it overflows."""
+    return bool(torch.isfinite(tensor.detach().sum())) or bool(torch.isfinite(tensor).all())
+
+
 def _check_finite(tensor: Tensor, name: str) -> None:
-    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+    if tensor.is_floating_point() and not all_finite(tensor):
         remedy = "has entries that are not finite; retrain or remove this network"
         raise InputError(name, "NaN or infinite", remedy)
 

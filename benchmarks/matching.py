@@ -1,0 +1,210 @@
+"""Weight matching against a plain transcription, against PyPI's ``rebasin``, and many pairs at once.
+
+Run as ``python -m benchmarks.matching``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import count
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from scipy.optimize import linear_sum_assignment
+
+from benchmarks import common, peers
+from onebasin.matching import WeightOptions, weight_match
+from onebasin.matching.assignment import solve
+from onebasin.matching.weight import sweep_orders
+from onebasin.networks import Batches, Mlp, TrainOptions, initialise, stack, train, unstack
+from onebasin.symmetry import Permutation, Spec, State, apply
+
+WIDTHS = (784, 512, 512, 512, 10)
+NETWORK = Mlp(WIDTHS)
+SPEC: Spec = NETWORK.spec
+
+
+def plain_weight_matching(ref: State, other: State, seed: int = 0, assign=None):
+    """The published algorithm as plainly, and as fast, as a loop over state dicts can be written.
+
+    float32 as in the original; every similarity computed anew, SciPy's assignment.
+    """
+    perms = {g: torch.arange(units) for g, units in SPEC.sizes(ref).items()}
+    orders = sweep_orders(SPEC, WeightOptions(), seed, 0)
+    for sweep in count(1):
+        progress = False
+        for group in next(orders):
+            similarity = torch.zeros(len(perms[group]), len(perms[group]))
+            for name, axis in SPEC.occurrences(group):
+                mine, theirs = ref[name], other[name]
+                for place, near in enumerate(SPEC.axes[name]):
+                    if place != axis and near is not None:
+                        theirs = theirs.index_select(place, perms[near])
+                if mine.ndim == 1:
+                    similarity.addr_(mine, theirs)
+                elif axis == 0:
+                    similarity.addmm_(mine, theirs.T)
+                else:
+                    similarity.addmm_(mine.T, theirs)
+            rows = torch.arange(len(similarity))
+            if assign is None:
+                found = linear_sum_assignment(similarity.numpy(), maximize=True)[1]
+                new = torch.from_numpy(found)
+            else:
+                new = assign(similarity)
+            gain = similarity[rows, new].sum() - similarity[rows, perms[group]].sum()
+            progress |= gain.item() > 1e-12
+            perms[group] = new
+        if not progress or sweep == 100:
+            return Permutation(SPEC, perms), sweep
+    return None
+
+
+def pairs() -> dict[str, tuple[State, State]]:
+    """Three kinds of pair: random draws, a planted permutation with noise, trained on digits."""
+    first, second = unstack(initialise(NETWORK, [0, 1]))
+    generator = torch.Generator().manual_seed(0)
+    planted = apply(Permutation.random(SPEC, SPEC.sizes(first), generator), first)
+    noisy = {
+        n: t + 0.5 * t.std() * torch.randn(t.shape, generator=generator) for n, t in planted.items()
+    }
+    return {
+        "random": (first, second),
+        "planted + noise": (first, noisy),
+        "trained": tuple(unstack(trained(2))),
+    }
+
+
+def trained(models: int, steps: int = 150) -> dict[str, torch.Tensor]:
+    """Networks trained on the 5,000 digits: each with its own start and order (2 to 3 s a pair)."""
+    from onebasin.data.images import mnist5k
+
+    images = mnist5k()
+    x = (images.x.flatten(1).float() / 255).expand(models, -1, -1)
+    y = images.y.expand(models, -1)
+    batches = Batches(x, y, batch=250, seeds=[("bench-order", k) for k in range(models)])
+    start = initialise(NETWORK, list(range(models)))
+    options = TrainOptions(steps=steps, lr=1e-3)
+    return train(NETWORK, start, batches, torch.nn.functional.cross_entropy, options).states
+
+
+def limit_seconds(ref: State, other: State, rate: float) -> float:
+    """Matrix products and assignments that cannot be avoided, at the machine's own speed."""
+    import onebasin.matching.weight as module
+
+    seen: list[torch.Tensor] = []
+    module.solve = lambda similarity: seen.append(similarity) or solve(similarity)
+    try:
+        weight_match(SPEC, ref, other)
+    finally:
+        module.solve = solve
+    units = WIDTHS[1]
+    once = 2 * units**2 * (WIDTHS[0] + WIDTHS[-1])
+    product = 2 * units**3
+    # an inner layer needs two products a solve, an outer one one: 4/3 on average, at least 1
+    flops = once + product * len(seen) * 4 / 3
+    assign = common.side_by_side({"solve": lambda: [solve(s) for s in seen]}, 3)["solve"].best
+    return flops / rate + assign
+
+
+def one_pair(rounds: int) -> None:
+    """One pair, three kinds, against the transcription and the package."""
+    rows, rate = [], common.gemm_rate(torch.float64)
+    for kind, (ref, other) in pairs().items():
+        runs = {
+            "onebasin": lambda r=ref, o=other: weight_match(SPEC, r, o),
+            "plain": lambda r=ref, o=other: plain_weight_matching(r, o),
+            "plain, lapx": lambda r=ref, o=other: plain_weight_matching(r, o, assign=solve),
+        }
+        taken = common.side_by_side(runs, rounds)
+        found = weight_match(SPEC, ref, other)
+        element, sweeps = plain_weight_matching(ref, other)
+        rows.append(
+            (
+                kind,
+                "onebasin",
+                common.milliseconds(taken["onebasin"]),
+                "1",
+                int(found.sweeps),
+                f"{found.objective:.4f}",
+            )
+        )
+        inner = f"{_inner(ref, apply(element, other)):.4f}"
+        for name in ("plain", "plain, lapx"):
+            versus = common.ratio(taken[name], taken["onebasin"])
+            rows.append((kind, name, common.milliseconds(taken[name]), versus, sweeps, inner))
+        rows.append(_package(kind, ref, other, taken["onebasin"], rounds))
+        least = common.Timing((limit_seconds(ref, other, rate),))
+        rows.append(
+            (
+                kind,
+                "limit",
+                common.milliseconds(least),
+                common.ratio(least, taken["onebasin"]),
+                int(found.sweeps),
+                "",
+            )
+        )
+    heads = ("pair", "who", "ms best (median)", "times as long as onebasin", "sweeps", "objective")
+    common.show("Weight matching of one 784-512-512-512-10 pair", rows, heads)
+
+
+def _package(kind: str, ref: State, other: State, ours: common.Timing, rounds: int) -> tuple:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "pair.safetensors")
+        sides = {"ref": ref, "other": other}
+        save_file(
+            {f"{s}.{n}": t.contiguous() for s, state in sides.items() for n, t in state.items()},
+            path,
+        )
+        script = Path(__file__).with_name("peer_rebasin.py")
+        try:
+            told = peers.call(
+                "rebasin", script, str(path), str(min(rounds, 3)), str(torch.get_num_threads())
+            )
+        except RuntimeError as error:
+            return (kind, "rebasin 0.0.47", "not run", str(error), "", "")
+    taken = common.Timing(tuple(told["descent"]))
+    versus = common.ratio(taken, ours)
+    inner = f"{told['inner']:.4f}"
+    return (kind, "rebasin 0.0.47", common.milliseconds(taken), versus, "", inner)
+
+
+def _inner(ref: State, other: State) -> float:
+    return sum(float((ref[n].double() * other[n].double()).sum()) for n in ref)
+
+
+def many_pairs(rounds: int, models: int = 32) -> None:
+    """A stack of pairs against a loop of our own single calls."""
+    rows = []
+    for width in (64, 512):
+        network = Mlp((784, width, width, width, 10))
+        refs = unstack(initialise(network, list(range(models))))
+        others = unstack(initialise(network, list(range(100, 100 + models))))
+        stacks = stack(refs), stack(others)
+        runs = {
+            "stack": lambda n=network, s=stacks: weight_match(n.spec, *s),
+            "loop": lambda n=network, a=refs, b=others: [
+                weight_match(n.spec, ref, other) for ref, other in zip(a, b, strict=True)
+            ],
+        }
+        taken = common.side_by_side(runs, rounds)
+        for name in ("stack", "loop"):
+            versus = common.ratio(taken[name], taken["stack"])
+            rows.append(
+                (f"{models} random, width {width}", name, common.milliseconds(taken[name]), versus)
+            )
+    heads = ("pairs", "how", "ms best (median)", "times as long as the stack")
+    common.show("Weight matching of 32 pairs", rows, heads)
+
+
+def main(rounds: int = 5) -> None:
+    """Print both tables."""
+    one_pair(rounds)
+    many_pairs(max(2, rounds // 2))
+
+
+if __name__ == "__main__":
+    print(common.machine())
+    main()
