@@ -90,6 +90,20 @@ def test_pieces_and_groups_change_rounding_only(rows):
         torch.testing.assert_close(tensor, parts.states[name], rtol=0, atol=1e-12)
 
 
+def test_a_loss_may_say_what_it_is_the_mean_of():
+    def spelled(output, target):
+        return _mse(output, target)
+
+    spelled.elementwise = lambda output, target: (output - target).square()
+    network = Mlp((3, 4, 2)).double()
+    states = initialise(network, [0, 1])
+    x, y = _data(network, 2, dtype=torch.float64)
+    sample = Batches(x, y, batch=8, seeds=[(0,), (1,)])
+    plain = train(network, states, sample, _mse, TrainOptions(steps=4))
+    quick = train(network, states, sample, spelled, TrainOptions(steps=4))
+    torch.testing.assert_close(plain.loss, quick.loss, rtol=0, atol=1e-12)
+
+
 def test_training_leaves_its_start_alone_and_lowers_the_loss():
     network = Mlp((3, 16, 1))
     states = initialise(network, [0, 1])

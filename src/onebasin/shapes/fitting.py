@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -79,6 +80,9 @@ def bce(
     Source: ballerini2023, ch. 3; the sign is meant for both terms there.
     """
     return torch.nn.functional.binary_cross_entropy_with_logits(output, target)
+
+
+bce.elementwise = partial(torch.nn.functional.binary_cross_entropy_with_logits, reduction="none")
 
 
 def fitted_cloud(surface: Surface, network: int, settings: Settings) -> Float[Tensor, "points 3"]:
