@@ -43,6 +43,7 @@ def test_measured_takes_another_profile(build: Build) -> None:
     laptop = made_up(profile="laptop", metrics={"barrier": records.Metric((2.0,), "nats")})
     built = build("{measured}`inrs/line/path.weight:barrier@laptop`", made_up(), laptop)
     assert ">2</span>" in built.page()
+    assert ">2</span>" in build("{measured}`inrs/line/path.weight:barrier@largest`").page()
 
 
 @pytest.mark.parametrize("wrong", ["inrs/line/path.weight:nothing:.3f", "no target"])

@@ -167,7 +167,9 @@ def tally(rows: Sequence[Claim], profiles: Sequence[str] = site.PROFILES) -> nod
     for profile in profiles:
         held = counts(rows, profile)
         parts: list[Any] = [
-            element("span", f"{count} ", badge(verdict)) for verdict, count in held.items() if count
+            element("span", f"{count} ", badge(verdict), class_="ob-count")
+            for verdict, count in held.items()
+            if count
         ]
         lines.append(
             element("div", element("span", profile, class_="ob-profile"), *parts, class_="ob-tally")

@@ -78,7 +78,7 @@ class Parts(ClaimDirective):
         if not words:
             return missing()
         return [
-            element("span", f"{words.count(verdict)} ", badge(verdict), " ")
+            element("span", f"{words.count(verdict)} ", badge(verdict), class_="ob-count")
             for verdict in claims.VERDICTS
             if verdict in words
         ]

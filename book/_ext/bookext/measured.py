@@ -39,8 +39,8 @@ def shown(record: Record, metric: str, form: str | None) -> tuple[str, str]:
 class Measured(SphinxRole):
     """``chapter/experiment.method:metric:.3f@profile``: the mean from that record.
 
-    Format and profile may be left out; the profile is then the one being built. Without a record
-    the text is "not run".
+    Format and profile may be left out; the profile is then the one being built. ``@largest`` takes
+    the largest profile that has a record. Without a record the text is "not run".
     """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -54,7 +54,8 @@ class Measured(SphinxRole):
         evidence.mark(self.env)
         profile = found["profile"] or site.current().profile
         names = (found["chapter"], found["experiment"], found["method"])
-        record = evidence.record(*names, profile)
+        tried = reversed(site.PROFILES) if profile == "largest" else [profile]
+        record = next(filter(None, (evidence.record(*names, one) for one in tried)), None)
         if record is None:
             title = f"no record {'/'.join(names[:2])}.{names[2]} at profile {profile}"
             return [element("span", numbers.MISSING, class_="ob-missing", title=title)], []
