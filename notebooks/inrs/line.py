@@ -25,14 +25,12 @@
 # %%
 import torch
 
-from onebasin import book
+from onebasin import book, seeds
 from onebasin.connectivity import auc, barrier, features, loss_along_line, mean_barrier, peaks
 from onebasin.data import shapes as data
 from onebasin.matching import activation_match, identity_match, weight_match
 from onebasin.plotting import line as draw
-from onebasin.seeds import stream
-from onebasin.shapes import Counts, queries, recipes
-from onebasin.shapes.fitting import Settings, bce, held_out_points
+from onebasin.shapes import Counts, fitting, queries, recipes
 from onebasin.symmetry import apply
 
 # %% tags=["parameters"]
@@ -105,7 +103,7 @@ run = book.start(
 def fitted(names, per_step=batch, units=width, initialisations=initialisations):
     """The INRs of these shapes, from the store or made now."""
     counts = Counts().scaled(samples)
-    settings = Settings(width=units, batch=per_step, counts=counts)
+    settings = fitting.Settings(width=units, batch=per_step, counts=counts)
     options = {"initialisations": initialisations, "together": together}
     recipe = recipes.inr_pairs(names, settings, **options)
     return recipes.load(run.recipe(recipes.make(recipe, device=device)))
@@ -140,9 +138,9 @@ def by_weights(ref, other, surface):
 
 def by_activations(ref, other, surface):
     """Other, permuted towards ref by activation matching."""
-    cloud = surface.sample(2048, generator=stream(f"activation-cloud/{surface.name}"))
+    cloud = surface.sample(2048, generator=seeds.stream(f"activation-cloud/{surface.name}"))
     asked = Counts().scaled(activation_points)
-    x = queries(cloud, asked, generator=stream(f"activation/{surface.name}")).to(device)
+    x = queries(cloud, asked, generator=seeds.stream(f"activation/{surface.name}")).to(device)
     return apply(activation_match(network.spec, ref, other, network=network, data=x).element, other)
 
 
@@ -171,10 +169,10 @@ matched = {
 def curve(inrs, shape, method):
     """Loss along the lines of one shape for one method, ``[pairs lambdas]``."""
     surface = data.surface(shape)
-    held_out = held_out_points(surface, inrs.settings, Counts().scaled(points), device)
+    held_out = fitting.held_out_points(surface, inrs.settings, Counts().scaled(points), device)
     ref, other = pair(inrs, shape, [1] if method == "same" else list(others))
     moved = matched[method](ref, other, surface)
-    return loss_along_line(network, ref, moved, bce, held_out).loss.cpu()
+    return loss_along_line(network, ref, moved, fitting.bce, held_out).loss.cpu()
 
 
 # %% [markdown]
@@ -184,12 +182,12 @@ def curve(inrs, shape, method):
 
 # %%
 surface = data.surface(shapes[0])
-check = held_out_points(surface, inrs.settings, Counts().scaled(1000), device)
+check = fitting.held_out_points(surface, inrs.settings, Counts().scaled(1000), device)
 ref, other = pair(inrs, shapes[0], list(others))
 permuted = by_weights(ref, other, surface)
-there = loss_along_line(network, ref, permuted, bce, check).loss
-back = loss_along_line(network, permuted, ref, bce, check).loss.flip(-1)
-plain = loss_along_line(network, ref, other, bce, check).loss
+there = loss_along_line(network, ref, permuted, fitting.bce, check).loss
+back = loss_along_line(network, permuted, ref, fitting.bce, check).loss.flip(-1)
+plain = loss_along_line(network, ref, other, fitting.bce, check).loss
 assert torch.allclose(there, back, atol=1e-4)
 assert torch.allclose(there[:, [0, -1]], plain[:, [0, -1]], atol=1e-4)
 assert not torch.allclose(there[:, 12], plain[:, 12], atol=1e-2)
@@ -340,12 +338,12 @@ def widened(units):
     """Curves at another width on a fine line, as trained and after weight matching."""
     made = inrs if units == width else fitted([study], units=units, initialisations=2)
     net, surface = made.settings.network(device), data.surface(study)
-    held_out = held_out_points(surface, made.settings, Counts().scaled(2000), device)
+    held_out = fitting.held_out_points(surface, made.settings, Counts().scaled(2000), device)
     ref, other = pair(made, study, [2, 3])
     moved = apply(weight_match(net.spec, ref, other).element, other)
     ends = {"none": other, "weight": moved}
     return {
-        m: loss_along_line(net, ref, end, bce, held_out, lambdas=97).loss.cpu()
+        m: loss_along_line(net, ref, end, fitting.bce, held_out, lambdas=97).loss.cpu()
         for m, end in ends.items()
     }
 

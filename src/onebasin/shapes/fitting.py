@@ -82,7 +82,8 @@ def bce(
     return torch.nn.functional.binary_cross_entropy_with_logits(output, target)
 
 
-bce.elementwise = partial(torch.nn.functional.binary_cross_entropy_with_logits, reduction="none")
+_ELEMENTWISE = partial(torch.nn.functional.binary_cross_entropy_with_logits, reduction="none")
+bce.elementwise = _ELEMENTWISE  # type: ignore[attr-defined]  # read by population.train
 
 
 def fitted_cloud(surface: Surface, network: int, settings: Settings) -> Float[Tensor, "points 3"]:
