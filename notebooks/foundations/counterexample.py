@@ -46,7 +46,11 @@ trials = 200  # random scalings tried for each permutation
 
 # %% tags=["remove-output"]
 run = book.start(
-    "foundations/counterexample", profile=profile, steps=steps, points=points, trials=trials
+    "foundations/counterexample",
+    profile=profile,
+    steps=steps,
+    points=points,
+    trials=trials,
 )
 
 # %% [markdown]
@@ -146,7 +150,9 @@ for permutation in example.permutations():
     goal = pieces.layers(apply(permutation, other))
     paths.append([pieces.between(start, goal, lam) for lam in lambdas])
 error = [[example.wrong(network) for network in path] for path in paths]
-distance = [[example.distance(start, network) for network in path] for path in paths]
+distance = [
+    [example.distance(start, network) for network in path] for path in paths
+]
 
 # %% [markdown]
 # Both ends make no error and compute one function. So the two definitions of the barrier, {eq}`eq-barrier` and
@@ -157,8 +163,12 @@ barriers = [max(curve) for curve in error]
 assert all(curve[0] == curve[-1] == 0 for curve in error + distance)
 assert barriers == [Fraction(1, 4)] * 4
 heights = {
-    "barrier": book.metric([float(height) for height in barriers], "fraction of the square"),
-    "distance": book.metric([float(max(curve)) for curve in distance], "squared output"),
+    "barrier": book.metric(
+        [float(height) for height in barriers], "fraction of the square"
+    ),
+    "distance": book.metric(
+        [float(max(curve)) for curve in distance], "squared output"
+    ),
 }
 arrays = draw.path_arrays(lambdas, error, distance, paths)
 _ = run.record("paths", metrics=heights, seeds=range(4), arrays=arrays)
@@ -206,7 +216,10 @@ run.show(draw.draw_regions, "paths", share=False, height=4.2)
 
 # %%
 thresholds = [Fraction(k, 16) for k in range(-32, 9)]
-goals = [pieces.layers(apply(permutation, other)) for permutation in example.permutations()]
+goals = [
+    pieces.layers(apply(permutation, other))
+    for permutation in example.permutations()
+]
 middle = [pieces.between(start, goal, Fraction(1, 2)) for goal in goals]
 best = [min(example.wrong(network, t) for t in thresholds) for network in middle]
 assert best == [Fraction(1, 4)] * 4
@@ -222,8 +235,11 @@ assert best == [Fraction(1, 4)] * 4
 
 # %%
 def all_barriers(first, second):
-    """Barriers of all permutations, with idle units in the first and the second hidden layer."""
-    wide, target = example.widen(ref, first, second), example.widen(other, first, second)
+    """Barriers of all permutations, with idle units in either hidden layer."""
+    wide, target = (
+        example.widen(ref, first, second),
+        example.widen(other, first, second),
+    )
     elements, found = group_elements(example.SPEC, example.SPEC.sizes(wide)), []
     for k in range(elements.models):
         goal = pieces.layers(apply(elements.select(k), target))
@@ -236,7 +252,10 @@ def all_barriers(first, second):
 widths = {"idle_0_0": (0, 0), "idle_0_1": (0, 1), "idle_1_0": (1, 0)}
 idle = {name: all_barriers(*extra) for name, extra in widths.items()}
 unit = "fraction of the square"
-metrics = {name: book.metric([float(b) for b in found], unit) for name, found in idle.items()}
+metrics = {
+    name: book.metric([float(b) for b in found], unit)
+    for name, found in idle.items()
+}
 _ = run.record("idle", metrics=metrics, seeds=range(12))
 assert min(idle["idle_0_1"]) == Fraction(1, 4) and idle["idle_1_0"].count(0) == 1
 
@@ -274,11 +293,16 @@ run.show(draw.draw_idle, "idle", height=2.6)
 
 # %%
 both = example.permutations()[3]
-scales = {"hidden.0": torch.tensor([2.0, 2.0]), "hidden.1": torch.tensor([8.0, 2.0])}
+scales = {
+    "hidden.0": torch.tensor([2.0, 2.0]),
+    "hidden.1": torch.tensor([8.0, 2.0]),
+}
 goal = pieces.layers(apply(Scaling(example.SPEC, scales), apply(both, other)))
 fine = [Fraction(k, 4 * steps) for k in range(4 * steps + 1)]
 scaled = max(example.wrong(pieces.between(start, goal, lam)) for lam in fine)
-assert pieces.largest(pieces.difference(start, goal)) == 0 and scaled < Fraction(1, 8)
+assert pieces.largest(pieces.difference(start, goal)) == 0 and scaled < Fraction(
+    1, 8
+)
 
 # %% [markdown]
 # The rescaled network is the same function still, exactly, and its barrier has fallen from 0.25 to
@@ -310,7 +334,7 @@ assert min(found) > 0.05 and min(found[:2]) == 0.25
 # %% tags=["remove-output"]
 _ = run.claim(
     "counterexample",
-    barrier=book.measured(min(barriers), unit),
+    barrier=book.measured(min(barriers), unit, n=len(paths)),
     wrong=book.measured(wrong, unit),
     permutations=book.measured(len(paths), "permutations"),
     difference=book.measured(difference, "output"),

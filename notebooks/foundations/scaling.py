@@ -29,22 +29,34 @@ import torch
 
 from onebasin import Mlp, Permutation, Scaling, apply, book
 from onebasin.errors import InputError
-from onebasin.matching import weight_match
-from onebasin.networks import initialise
+from onebasin.matching import witness
+from onebasin.networks import initialise, trials
 from onebasin.plotting import scaling as draw
-from onebasin.seeds import numpy_stream, stream
-from onebasin.symmetry.scaling import canonical_form
-from onebasin.symmetry.verify import relative_change, roundings
+from onebasin.seeds import stream
+from onebasin.symmetry import canonical_form, verify
 
 # %% tags=["parameters"]
 profile = "smoke"
 networks = 150  # random networks for the two exact claims
 copies = 16  # planted copies for each spread of the scales
-spreads = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0]  # standard deviation of the scales' logarithm
+spreads = [
+    0.0,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    1.5,
+    2.0,
+    3.0,
+]  # standard deviation of the scales' logarithm
 
 # %% tags=["remove-output"]
 run = book.start(
-    "foundations/scaling", profile=profile, networks=networks, copies=copies, spreads=spreads
+    "foundations/scaling",
+    profile=profile,
+    networks=networks,
+    copies=copies,
+    spreads=spreads,
 )
 
 # %% [markdown]
@@ -87,42 +99,31 @@ run = book.start(
 # roundings. As a control we multiply one unit of each layer by $-1$, incoming and outgoing. For an odd activation
 # that would be a symmetry; for ReLU it must not be.
 
-
-# %%
-def random_network(case, wide=33):
-    """A ReLU network of random shape, its state, and inputs for it."""
-    rng, dtype = numpy_stream("scaling-shape", case), (torch.float32, torch.float64)[case % 2]
-    hidden = rng.integers(2, wide, size=rng.integers(1, 5)).tolist()
-    widths = (int(rng.integers(1, 9)), *hidden, int(rng.integers(2, 7)))
-    network = Mlp(widths, generator=stream("scaling", case)).to(dtype)
-    x = torch.randn(200, widths[0], generator=stream("scaling-x", case))
-    return network, dict(network.state_dict()), x.to(dtype)
-
-
-def flip_first_units(spec, state):
-    """The first unit of every hidden layer times -1, as a scaling would do it."""
-    flipped = {name: tensor.clone() for name, tensor in state.items()}
-    for group in spec.groups:
-        for name, axis in spec.occurrences(group):
-            flipped[name].select(axis, 0).neg_()
-    return flipped
-
-
 # %%
 errors, flips = [], []
 for case in range(networks):
-    network, state, x = random_network(case)
-    scaling = Scaling.random(network.spec, network.spec.sizes(state), stream("scales", case))
+    network, state, x = trials.random_network(case)
+    scaling = Scaling.random(
+        network.spec, network.spec.sizes(state), stream("scales", case)
+    )
     before = network.run(state, x)
-    errors.append(roundings(network.run(apply(scaling, state), x), before))
-    flips.append(relative_change(network.run(flip_first_units(network.spec, state), x), before))
+    errors.append(verify.roundings(network.run(apply(scaling, state), x), before))
+    flips.append(
+        verify.relative_change(
+            network.run(trials.flip_first_units(network.spec, state), x), before
+        )
+    )
 assert max(errors) <= 256 and min(flips) >= 0.001
 
 # %% tags=["remove-output"]
-_ = run.record("keeps", metrics={"error": book.metric(errors, "roundings")}, seeds=range(networks))
+_ = run.record(
+    "keeps",
+    metrics={"error": book.metric(errors, "roundings")},
+    seeds=range(networks),
+)
 _ = run.claim(
     "relu-scaling",
-    error=book.measured(max(errors), "roundings"),
+    error=book.measured(max(errors), "roundings", n=networks),
     cases=book.measured(networks, "networks"),
     control=book.measured(min(flips)),
 )
@@ -149,40 +150,42 @@ except InputError as error:
 # the other. Nothing is permuted and both ends are the same function.
 
 # %%
-wide, lambdas = Mlp((8, 32, 32, 4)).double(), torch.linspace(0, 1, 25, dtype=torch.float64)
-x = torch.randn(256, 8, generator=stream("path"), dtype=torch.float64)
-start = {name: tensor.double() for name, tensor in initialise(wide, range(copies)).items()}
-shown, change = [0.25, 0.5, 1.0], torch.zeros(3, copies, 25, dtype=torch.float64)
+wide = Mlp((8, 32, 32, 4)).double()
+spec, x = wide.spec, torch.randn(256, 8, generator=stream("path")).double()
+start = {n: t.double() for n, t in initialise(wide, range(copies)).items()}
+truth = wide.run(start, x)
 
 
-def planted_scales(spread):
-    """Scales for each copy: the same draw, more or less spread out."""
-    one = Scaling.random(wide.spec, wide.spec.sizes(start), stream("planted"), models=copies)
-    return Scaling(wide.spec, {group: scale**spread for group, scale in one.scales.items()})
+def change(end, lam):
+    """Relative change of the output at one place between ``start`` and ``end``."""
+    middle = {name: torch.lerp(start[name], end[name], lam) for name in start}
+    gap = (wide.run(middle, x) - truth).square().sum((1, 2))
+    return (gap / truth.square().sum((1, 2))).sqrt()
 
 
 # %% tags=["remove-output"]
-truth = wide.run(start, x)
-for row, spread in enumerate(shown):
-    end = apply(planted_scales(spread), start)
-    for column, lam in enumerate(lambdas):
-        middle = {name: torch.lerp(start[name], end[name], lam) for name in start}
-        gap = (wide.run(middle, x) - truth).square().sum((1, 2)) / truth.square().sum((1, 2))
-        change[row, :, column] = gap.sqrt()
-peaks = {
-    f"peak_{k}": book.metric(curves.amax(-1), "relative change") for k, curves in enumerate(change)
+shown, lambdas, curves = [0.25, 0.5, 1.0], torch.linspace(0, 1, 25).double(), []
+for spread in shown:
+    end = apply(trials.spread_scales(spec, start, spread), start)
+    curves.append(torch.stack([change(end, lam) for lam in lambdas], dim=1))
+arrays = {
+    "change": torch.stack(curves).float(),
+    "spreads": shown,
+    "lambdas": lambdas,
 }
-arrays = {"change": change.float(), "spreads": shown, "lambdas": lambdas}
+peaks = {
+    f"peak_{k}": book.metric(curve.amax(1), "relative change")
+    for k, curve in enumerate(curves)
+}
 _ = run.record("path", metrics=peaks, seeds=range(copies), arrays=arrays)
-assert change[..., [0, -1]].max() < 1e-12 and change[..., 12].min() > 0.001
+assert curves[0][:, [0, -1]].max() < 1e-12 and curves[0][:, 12].min() > 0.001
 
 # %% mystnb={"figure": {"name": "fig-scaling-path", "caption": "Root mean square change of the output on the line between a network 8-32-32-4 and its own rescaled copy, for three spreads (standard deviation of the logarithm of the scales). Thin lines: single networks; thick lines: their mean."}, "image": {"alt": "Three families of arches over lambda from 0 to 1, zero at both ends. The arch is low for the smallest spread and grows strongly with the spread."}}
 run.show(draw.draw_path, "path")
 
 # %% [markdown]
-# So before one asks whether two networks lie in one basin, scales should be dealt with, or at least be known to be
-# harmless. For networks that were trained alike from like starts they mostly are: training leaves norms that resemble
-# each other. The question gets serious when networks come from different places.
+# So before one asks whether two networks lie in one basin, scales have to be dealt with, or to be known as harmless.
+# Networks that were trained alike may have scales that resemble each other; networks from different places need not.
 #
 # ## A canonical form
 #
@@ -218,10 +221,17 @@ run.show(draw.draw_path, "path")
 # %%
 distances = []
 for case in range(1, networks, 2):  # float64
-    network, state, _ = random_network(case)
-    scaling = Scaling.random(network.spec, network.spec.sizes(state), stream("scales", case))
-    one, two = (canonical_form(network.spec, s).state for s in (state, apply(scaling, state)))
-    distances.append(max(relative_change(two[name], one[name]) for name in one))
+    network, state, _ = trials.random_network(case)
+    scaling = Scaling.random(
+        network.spec, network.spec.sizes(state), stream("scales", case)
+    )
+    one, two = (
+        canonical_form(network.spec, s).state
+        for s in (state, apply(scaling, state))
+    )
+    distances.append(
+        max(verify.relative_change(two[name], one[name]) for name in one)
+    )
 assert max(distances) < 1e-9
 
 # %% [markdown]
@@ -243,7 +253,9 @@ assert max(distances) < 1e-9
 def read_head(network, state, reading):
     """The canonical form with one of the three readings for the last layer."""
     weight, bias = list(state)[-2:]
-    form = canonical_form(network.spec, state, head=(weight, bias) if reading == 2 else ()).state
+    form = canonical_form(
+        network.spec, state, head=(weight, bias) if reading == 2 else ()
+    ).state
     if reading == 1:
         form[weight] = form[weight] * len(form[bias]) ** 0.5 / form[weight].norm()
     if reading == 3:
@@ -255,7 +267,7 @@ def read_head(network, state, reading):
 # %% tags=["remove-output"]
 changed = {reading: [] for reading in (1, 2, 3)}
 for case in range(1, networks, 2):
-    network, state, x = random_network(case)
+    network, state, x = trials.random_network(case)
     label = network.run(state, x).argmax(-1)
     for reading, counts in changed.items():
         other = network.run(read_head(network, state, reading), x).argmax(-1)
@@ -281,33 +293,23 @@ assert sum(changed[2]) == 0 and sum(changed[1]) > 0 and sum(changed[3]) > 0
 # Canonical forms know nothing of scales. So the other order should be safer: *first* take the scales away, *then*
 # align. We plant a random permutation and random scales, and let both orders find them.
 
-
 # %%
-def recover(planted, other, *, align_first):
-    """Units put right, and relative distance to the canonical form of ``start``, for each copy."""
-    form = canonical_form(wide.spec, start).state
-    ref, moved = (start, other) if align_first else (form, canonical_form(wide.spec, other).state)
-    found = weight_match(wide.spec, ref, moved).element
-    units = sum(wide.spec.sizes(start).values())
-    right = sum((found @ planted).fixed_points().values()) / units
-    end = canonical_form(wide.spec, apply(found, moved)).state
-    gaps = sum((end[name] - form[name]).flatten(1).square().sum(1) for name in form)
-    return right, (gaps / sum(t.flatten(1).square().sum(1) for t in form.values())).sqrt()
-
+planted = Permutation.random(spec, spec.sizes(start), stream("planted"), copies)
+recovered, distance = torch.zeros(2, 2, len(spreads), copies, dtype=torch.float64)
+for k, spread in enumerate(spreads):
+    other = apply(trials.spread_scales(spec, start, spread), apply(planted, start))
+    for row, first in enumerate((True, False)):
+        found = witness.recover(spec, start, other, planted, align_first=first)
+        recovered[row, k], distance[row, k] = found
 
 # %% tags=["remove-output"]
-planted = Permutation.random(wide.spec, wide.spec.sizes(start), stream("planted", 1), models=copies)
-results = torch.zeros(2, 2, len(spreads), copies, dtype=torch.float64)
-for column, spread in enumerate(spreads):
-    other = apply(planted_scales(spread), apply(planted, start))
-    for row, align_first in enumerate((True, False)):
-        right, distance = recover(planted, other, align_first=align_first)
-        results[0, row, column], results[1, row, column] = right, distance
-recovered, distance = results
-last = {"aligned_first": recovered[0, -1], "canonical_first": recovered[1, -1]}
-metrics = {name: book.metric(values, "fraction of units") for name, values in last.items()}
-arrays = {"spreads": spreads, "recovered": recovered.float(), "distance": distance.float()}
-_ = run.record("order", method="weight", metrics=metrics, seeds=range(copies), arrays=arrays)
+unit = "fraction of units"
+metrics = {
+    "aligned_first": book.metric(recovered[0, -1], unit),
+    "canonical_first": book.metric(recovered[1, -1], unit),
+}
+arrays = {"spreads": spreads, "recovered": recovered, "distance": distance}
+_ = run.record("order", method="weight", metrics=metrics, arrays=arrays)
 
 # %% mystnb={"figure": {"name": "fig-scaling-order", "caption": "A planted permutation and planted scales, taken away in both orders: weight matching first and canonical form then, as printed, or the other way round. Left: share of the hidden units put right. Right: relative distance between the two results. Bands: 95 % intervals over n = 16 copies (at smoke)."}, "image": {"alt": "Two panels over the spread of the scales. Left, with the canonical form first all units are put right at every spread; aligned first, the share falls from one to nearly none as the spread grows past three quarters. Right, the distance left is zero for the first and rises steeply for the second."}}
 run.show(draw.draw_order, "order")
@@ -329,7 +331,7 @@ found = recovered[0] == 1
 assert found.any() and (recovered[1] == 1).all()
 _ = run.claim(
     "canonical-form",
-    distance=book.measured(max(distances)),
+    distance=book.measured(max(distances), n=len(distances)),
     aligned=book.measured(distance[0][found].max(), n=int(found.sum())),
     changed=book.measured(sum(changed[2]), "inputs"),
     control=book.measured(sum(changed[1]), "inputs"),
@@ -365,8 +367,8 @@ _ = run.claim(
 #    takes away one number a unit, 1536 in all; the last layer's norm is one more.
 #    ```
 #
-# 2. Change one assumption: replace ReLU by GELU in `random_network` (`Mlp(widths, "gelu")`). What happens to
-#    `errors`, and what does it mean for canonical forms?
+# 2. Change one assumption: replace ReLU by GELU in the library's `trials.random_network` (`Mlp(widths, "gelu")`).
+#    What happens to `errors`, and what does it mean for canonical forms?
 #
 #    ```{dropdown} Solution
 #    The outputs change by far more than rounding: GELU is not positively homogeneous. A canonical form would still
@@ -377,10 +379,11 @@ _ = run.claim(
 #    found if only the reference is rescaled and `other` is canonical?
 #
 #    ```{dropdown} Solution
-#    Call `weight_match(wide.spec, apply(planted_scales(spread), form), form)`. The similarity of unit $i$ of the
-#    reference is multiplied by its own scale as a whole row, and each row's best partner is unchanged; but rows with
-#    large scales now have more say in the assignment, and the outgoing term is divided by the same scale. Try it: the
-#    errors begin later than in {numref}`fig-scaling-order`.
+#    With `form = canonical_form(spec, start).state`, call
+#    `weight_match(spec, apply(trials.spread_scales(spec, start, spread), form), form)`. The similarity of unit $i$ of
+#    the reference is multiplied by its own scale as a whole row, and each row's best partner is unchanged; but rows
+#    with large scales now have more say in the assignment, and the outgoing term is divided by the same scale. Try
+#    it: the errors begin later than in {numref}`fig-scaling-order`.
 #    ```
 #
 # ## References

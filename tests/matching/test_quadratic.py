@@ -9,7 +9,7 @@ import torch
 
 from onebasin import seeds
 from onebasin.errors import InputError
-from onebasin.matching import WeightOptions, weight_match
+from onebasin.matching import WeightOptions, reductions, weight_match
 from onebasin.matching import quadratic as q
 from onebasin.symmetry import chain
 
@@ -92,6 +92,7 @@ def test_descent_never_falls_and_ends_where_no_single_layer_can_gain(widths, see
     assert found.converged and (steps >= -1e-9).all()
     for step, moved in zip(steps, found.changed, strict=True):
         assert (step > 0) == moved
+    assert found.falls() == 0
     for layer in range(len(found.perms)):
         similarity = q.step_similarity(ref, other, found.perms, layer)
         best = q.linear_values(similarity).max()
@@ -124,7 +125,7 @@ def test_at_a_tie_the_choice_decides_whether_the_descent_ends():
 def test_above_the_bound_equal_pairs_win_and_keep_the_small_objective(units):
     for seed in range(5):
         flow, distance = (weights((units, units), k, seed)[0] for k in (13, 14))
-        left, right, constant = q.from_qap(flow, distance, 5.0 + 1e-9)
+        left, right, constant = reductions.from_qap(flow, distance, 5.0 + 1e-9)
         values = q.bilinear_values(left, right)
         equal = values.diagonal()
         rest = values[~torch.eye(len(values), dtype=torch.bool)]
@@ -135,24 +136,27 @@ def test_above_the_bound_equal_pairs_win_and_keep_the_small_objective(units):
 
 def test_a_small_factor_lets_unequal_pairs_win():
     flow, distance = (weights((4, 4), k)[0] for k in (15, 16))
-    values = q.bilinear_values(*q.from_qap(flow, distance, 0.1)[:2])
+    values = q.bilinear_values(*reductions.from_qap(flow, distance, 0.1)[:2])
     assert values.min() < values.diagonal().min()
 
 
 def test_biclique_minimum_counts_missing_edges():
     adjacency = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]])
-    lacking = [float(q.bilinear_values(*q.from_biclique(adjacency, k)).min()) for k in (1, 2, 3)]
+    problems = [reductions.from_biclique(adjacency, k) for k in (1, 2, 3)]
+    lacking = [float(q.bilinear_values(*problem).min()) for problem in problems]
     assert lacking[:2] == [0, 0] and lacking[2] > 0
+    found = [reductions.has_biclique(adjacency.bool(), k) for k in (1, 2, 3)]
+    assert found == [True, True, False]
     with pytest.raises(InputError, match="1 to 4"):
-        q.from_biclique(adjacency, 5)
+        reductions.from_biclique(adjacency, 5)
 
 
 def test_separation_agrees_with_the_big_problem_written_out():
     flow, distance = (weights((4, 4), k)[0] for k in (17, 18))
     factors = torch.tensor([0.0, 0.3, 1.0, 5.0], dtype=torch.float64)
     unit = 4 * float(torch.stack([flow, distance]).abs().max())
-    for factor, found in zip(factors, q.separation(flow, distance, factors), strict=True):
-        values = q.bilinear_values(*q.from_qap(flow, distance, float(factor))[:2])
+    for factor, found in zip(factors, reductions.separation(flow, distance, factors), strict=True):
+        values = q.bilinear_values(*reductions.from_qap(flow, distance, float(factor))[:2])
         rest = values[~torch.eye(len(values), dtype=torch.bool)]
         want = (rest.min() - values.diagonal().max()) / unit**2
         assert float(found) == pytest.approx(float(want), abs=1e-9)
@@ -162,7 +166,7 @@ def test_separation_agrees_with_the_big_problem_written_out():
 def test_any_answer_to_the_reduction_is_a_good_approximation(units):
     for seed in range(5):
         flow, distance = (weights((units, units), k, seed)[0] for k in (19, 20))
-        values = q.bilinear_values(*q.from_qap(flow, distance, 5.001)[:2])
+        values = q.bilinear_values(*reductions.from_qap(flow, distance, 5.001)[:2])
         assert float(values[0, 0] / values.min()) >= 1 - 2 / (25 * units - 9)
 
 
@@ -184,3 +188,16 @@ def test_descent_agrees_with_the_matcher_for_real_networks():
         assert [match.element.perms[g].tolist() for g in spec.groups] == [
             perm.tolist() for perm in found.perms
         ]
+
+
+def test_updating_all_layers_at_once_falls_and_is_counted():
+    falls = 0
+    for case in range(10):
+        ref, other = q.random_pair((4, 6, 6, 6, 3), case)
+        falls += q.descend(ref, other, at_once=True, max_sweeps=10).falls()
+    assert falls > 0
+
+
+def test_share_is_one_at_the_best_and_zero_at_the_mean():
+    values = torch.tensor([1.0, 2.0, 6.0], dtype=torch.float64)
+    assert q.share(6.0, values) == 1 and q.share(3.0, values) == 0

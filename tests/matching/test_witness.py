@@ -9,8 +9,8 @@ import torch
 
 from onebasin import seeds
 from onebasin.matching import activation_match, witness
-from onebasin.networks import Mlp, initialise
-from onebasin.symmetry import apply
+from onebasin.networks import Mlp, initialise, trials
+from onebasin.symmetry import Permutation, apply
 
 
 def test_features_cover_all_sizes_dtypes_and_ties():
@@ -53,3 +53,19 @@ def test_cosine_of_equal_networks_is_one_and_merging_at_once_reports_each_round(
     states = {name: t.double() for name, t in initialise(network, range(3)).items()}
     curve = witness.merge_at_once(network.spec, states, 4)
     assert len(curve) == 5 and curve[0] == pytest.approx(witness.mean_cosine(states))
+
+
+def test_both_orders_recover_without_scales_and_only_one_with_them():
+    network = Mlp((6, 24, 24, 3)).double()
+    states = {name: t.double() for name, t in initialise(network, range(4)).items()}
+    sizes = network.spec.sizes(states)
+    planted = Permutation.random(network.spec, sizes, seeds.stream("recover"), 4)
+    for spread, all_found in ((0.0, True), (3.0, False)):
+        scales = trials.spread_scales(network.spec, states, spread)
+        other = apply(scales, apply(planted, states))
+        for first, found in ((True, all_found), (False, True)):
+            right, distance = witness.recover(
+                network.spec, states, other, planted, align_first=first
+            )
+            assert bool((right == 1).all()) == found
+            assert bool((distance < 1e-9).all()) == found

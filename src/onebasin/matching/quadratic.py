@@ -7,8 +7,8 @@ Weight matching maximises a sum of bilinear assignments (SOBLAP),
 
 over the weight matrices :math:`A_l, B_l` of two networks, here without biases, as the papers print
 it. The matcher for real networks is :mod:`onebasin.matching.weight`; this module has what it takes
-to check it: enumeration, and the plain algorithm with a choice of what to do at a tie. Why no method is
-known that always finds the best answer is the matter of :mod:`onebasin.matching.reductions`.
+to check it: enumeration, and the plain algorithm with a choice of what to do at a tie. Why no
+method is known that always finds the best answer: :mod:`onebasin.matching.reductions`.
 """
 
 from __future__ import annotations
