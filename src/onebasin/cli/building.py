@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -26,13 +27,9 @@ def build(
 
     Example: `onebasin run --profile smoke && onebasin build`
     """
-    from onebasin import paths, runner
+    from onebasin import paths
 
-    due = {job.chapter: runner.reasons(job) for job in runner.plan([], profile)}
-    for chapter, why in due.items():
-        if why:
-            fail(f"{chapter} ({profile}) has to be run: {', '.join(why)}.")
-    if any(due.values()) and not stale:
+    if not _all_fresh(profile) and not stale:
         fail("Nothing was built. Run `onebasin run` first, or build from old runs by --stale.")
         raise typer.Exit(exits.FAILED)
     root = paths.root()
@@ -44,6 +41,26 @@ def build(
         fail("the book was not built: see the warnings above, each is an error.")
         raise typer.Exit(exits.FAILED)
     out.print(f"the book is at {root / '_build' / 'html' / 'index.html'}", markup=False)
+
+
+def _all_fresh(profile: str) -> bool:
+    """Whether every chapter's last run still stands; says what does not, and what was set."""
+    from onebasin import keys, runner
+
+    fresh = True
+    for job in runner.plan([], profile):
+        note = keys.read_note(job.chapter, profile) or {}
+        held = note.get("parameters", {})
+        if set(held) == set(job.parameters):  # a run with --set is shown as it was run
+            own = {name: value for name, value in held.items() if value != job.parameters[name]}
+            job = replace(job, parameters=held)
+            if own:
+                out.print(f"{job.chapter} ({profile}) was run with {own}.", markup=False)
+        why = runner.reasons(job)
+        if why:
+            fail(f"{job.chapter} ({profile}) has to be run: {', '.join(why)}.")
+        fresh = fresh and not why
+    return fresh
 
 
 def check(
