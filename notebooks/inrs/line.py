@@ -303,7 +303,8 @@ _ = run.claim("inr-am-like-diff", correlation=alike, share=still_two, control=co
 # %% tags=["remove-output"]
 larger = fitted([study], batch_larger)
 for method in matched:
-    fewer, more = (curve(made, study, method) for made in (inrs, larger))
+    fewer = loss[method][shape_of[method] == shapes.index(study)]
+    more = curve(larger, study, method)
     run.record(
         "batch",
         method=method,
@@ -366,8 +367,9 @@ for method in ("none", "weight"):
 run.show(draw.draw_width, "width", height=3.2)
 
 # %% [markdown]
-# The wider the networks, the further the two peaks move in from the ends, and the more weight
-# matching lowers and narrows what is between them. Where a rule below names the thesis's stops and
+# The wider the networks, the further the two peaks move in from the ends. After weight matching the
+# broad plateau of narrow networks draws together towards the middle; at the larger widths of the
+# laptop profile it sinks as well. Where a rule below names the thesis's stops and
 # fails at smoke, this is why: the pairs there have two peaks, too, but as often at the third stop as
 # at the fourth.
 #
