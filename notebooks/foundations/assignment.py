@@ -319,7 +319,7 @@ _ = run.record(
     "climb", method="weight", metrics=metrics, seeds=range(runs), arrays=arrays
 )
 
-# %% mystnb={"figure": {"name": "fig-climb", "caption": "Left: one pair of networks with three hidden layers, twelve random orders of the layers; each line is one descent, each dot its end. Right: the ends of many pairs by number of hidden layers, with the share that reached the best of all permutations. On both scales 0 is the average permutation and 1 the best one."}, "image": {"alt": "Left, twelve rising staircases over steps that flatten at several different heights, most of them below the dashed line of the best permutation. Right, columns of dots for one, two and three hidden layers: all at the line for one, and more and more below it for two and three."}}
+# %% mystnb={"figure": {"name": "fig-climb", "caption": "Left: one pair of networks with three hidden layers, twelve random orders of the layers; each line is one descent, each dot its end. Right: the ends of many pairs by number of hidden layers, with the share that reached the best of all permutations. On both scales 0 is the average permutation and 1 the best one."}, "image": {"alt": "Left, twelve rising staircases over steps that flatten at several different heights below the dashed line of the best permutation. Right, columns of dots for one, two and three hidden layers: all at the line for one, and more and more below it for two and three."}}
 run.show(draw.draw_climb, "climb")
 
 # %% [markdown]

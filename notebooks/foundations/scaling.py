@@ -344,8 +344,8 @@ _ = run.claim(
 #
 # ## Caveats
 #
-# - A unit without incoming weights has no direction and no canonical scale; the library leaves it alone. Trained
-#   networks with strong weight decay have such units.
+# - A unit without incoming weights has no direction and no canonical scale; the library leaves it alone. Strong weight
+#   decay can make such units.
 # - The theorem is about ReLU without normalisation layers. Those bring scale symmetries of their own.
 # - The planted experiment uses random weights and log-normal scales. How far the scales of independently trained
 #   networks spread is a measurement for the later parts.

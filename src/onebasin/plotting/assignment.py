@@ -43,6 +43,7 @@ def draw_climb(panel, records: Sequence[Record]) -> None:
     right.set(xlabel="hidden layers", xticks=range(1, len(names) + 1))
     right.set_xlim(0.5, len(names) + 0.5)
     left.set_ylim(top=1.18)
+    left.xaxis.get_major_locator().set_params(integer=True)
     for axes in (left, right):
         axes.axhline(1, color=_BLACK, lw=1, ls="--", zorder=0)
 
