@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import toybook
+
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = [
     "torch",
@@ -95,3 +97,16 @@ def test_the_wheel_works_with_the_core_dependencies_only(python: str, tmp_path: 
     assert _run(python, "-c", found, cwd=tmp_path).strip() == "[]"
     assert "Exit codes" in _run(python, "-m", "onebasin", "--help", cwd=tmp_path)
     assert "perm-example" in _run(python, "-m", "onebasin", "ledger", "--json", cwd=ROOT)
+
+
+@pytest.mark.slow
+def test_a_plain_run_needs_the_core_dependencies_only(python: str, tmp_path: Path) -> None:
+    toys = toybook.make(tmp_path)
+    toys.chapter("one")
+    environment = {**os.environ, **toys.environment}
+    command = [python, "-m", "onebasin", "run", "--plain"]
+    done = subprocess.run(
+        command, cwd=toys.root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (toys.root / "_build/records/smoke/toy/one/squares.none.json").is_file()
