@@ -51,7 +51,8 @@ class Parts(ClaimDirective):
         self.env.note_reread()
         rows = [self.row(part) for part in claims.PARTS]
         heads = ("part", "chapters", "claims", "verdicts so far")
-        return [table(heads, [row for row in rows if row], "Parts of the book")]
+        shown = table(heads, [row for row in rows if row], "Parts of the book")
+        return [element("div", shown, class_="ob-parts")]
 
     def row(self, part: str) -> list[Cell]:
         """One part; without chapters it says that it is not written yet."""

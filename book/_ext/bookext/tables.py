@@ -49,18 +49,33 @@ def state(records: Sequence[Record]) -> Cell:
 
 
 def cost_row(profile: str, records: Sequence[Record]) -> list[Cell]:
-    """Time, memory, device and origin of one chapter at one profile."""
-    if not records:
-        return [profile, missing(), "", "", "", "", "", ""]
-    seconds = max((one.seconds.get("chapter") or 0 for one in records), default=0)
-    peak = max((max(one.peak_memory_mb.values(), default=0) for one in records), default=0)
+    """Time, memory, device and origin of one chapter at one profile that was run."""
+    seconds = max(one.seconds.get("chapter") or 0 for one in records)
+    peak = max(max(one.peak_memory_mb.values(), default=0) for one in records)
     newest = max(records, key=lambda one: one.created)
     commit = (newest.commit or "unknown")[:10] + ("+" if newest.dirty else "")
     devices = ", ".join(sorted({one.device for one in records}))
     threads = ", ".join(str(n) for n in sorted({one.threads for one in records}))
     time = numbers.duration(seconds) if seconds else "not measured"
+    made = element("span", newest.created[:10], class_="ob-nowrap")
     memory = numbers.memory(peak * 1e6)
-    return [profile, time, memory, devices, threads, newest.created[:10], commit, state(records)]
+    return [profile, time, memory, devices, threads, made, commit, state(records)]
+
+
+def cost_rows(chapter: str) -> list[list[Cell]]:
+    """A row for each profile that was run, and one that names those that were not."""
+    held = {profile: evidence.of_chapter(chapter, profile) for profile in site.PROFILES}
+    rows = [cost_row(profile, records) for profile, records in held.items() if records]
+    lacking = [profile for profile, records in held.items() if not records]
+    return rows + [[", ".join(lacking), missing(), *[""] * (len(_COST) - 2)]] * bool(lacking)
+
+
+def pages(known: Iterable[str]) -> list[str]:
+    """Pages of the chapters, as the table of contents orders them."""
+    contents = site.current().root / "_toc.yml"
+    text = contents.read_text(encoding="utf8") if contents.is_file() else ""
+    found = [name for name in known if reader.chapter_of(name)]
+    return sorted(found, key=lambda name: (text.find(name) if name in text else len(text), name))
 
 
 class Cost(SphinxDirective):
@@ -72,10 +87,7 @@ class Cost(SphinxDirective):
         """Make the table."""
         evidence.mark(self.env)
         chapter = self.arguments[0].strip()
-        rows = [
-            cost_row(profile, evidence.of_chapter(chapter, profile)) for profile in site.PROFILES
-        ]
-        return [table(_COST, rows, f"Cost of chapter {chapter}")]
+        return [table(_COST, cost_rows(chapter), f"Cost of chapter {chapter}")]
 
 
 class Status(SphinxDirective):
@@ -85,13 +97,12 @@ class Status(SphinxDirective):
         """Make both tables."""
         evidence.mark(self.env)
         self.env.note_reread()
-        found = sorted(name for name in self.env.found_docs if reader.chapter_of(name))
+        order = [reader.chapter_of(name) for name in pages(self.env.found_docs)]
         known = {one.chapter for one in evidence.all_records()}
-        chapters = {reader.chapter_of(name): name for name in found}
         rows = []
-        for chapter in [*chapters, *sorted(known - set(chapters))]:
-            shown = self.page(chapter, chapters.get(chapter))
-            costs = (cost_row(p, evidence.of_chapter(chapter, p)) for p in site.PROFILES)
+        for chapter in [*order, *sorted(known - set(order))]:
+            shown = self.page(chapter, f"{reader.PREFIX}{chapter}" if chapter in order else None)
+            costs = cost_rows(chapter)
             rows += [[shown if i == 0 else "", *row] for i, row in enumerate(costs)]
         heading = element("p", element("strong", "Chapters"))
         return [heading, table(("chapter", *_COST), rows, "Runs of the chapters"), *self.recipes()]
