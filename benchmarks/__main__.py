@@ -1,0 +1,25 @@
+"""``python -m benchmarks [fitting] [matching] [line]``: the tables, all of them if none is named."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import common, fitting, line, matching
+
+TABLES = {"fitting": fitting.main, "matching": matching.main, "line": line.main}
+
+
+def main(names: list[str]) -> int:
+    """Print the machine, then each table."""
+    unknown = sorted(set(names) - set(TABLES))
+    if unknown:
+        print(f"{unknown} unknown; choose from {list(TABLES)}", file=sys.stderr)
+        return 2
+    print(common.machine())
+    for name in names or TABLES:
+        TABLES[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
