@@ -1,4 +1,4 @@
-"""``python -m benchmarks [fitting] [matching] [line]``: the tables, all of them if none is named."""
+"""``python -m benchmarks [fitting] [matching] [line]``: the tables; none named means all."""
 
 from __future__ import annotations
 

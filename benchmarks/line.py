@@ -5,6 +5,8 @@ Run as ``python -m benchmarks.line``.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -29,14 +31,14 @@ def plain_line(model, ref, other, inputs, targets) -> torch.Tensor:
 def sequential() -> torch.nn.Sequential:
     """The network as most people write it."""
     parts = []
-    for fan, units in zip(WIDTHS, WIDTHS[1:], strict=False):
+    for fan, units in itertools.pairwise(WIDTHS):
         parts += [torch.nn.Linear(fan, units), torch.nn.ReLU()]
     return torch.nn.Sequential(*parts[:-1])
 
 
 def limit_seconds(samples: int, rate: float) -> float:
     """Matrix products alone: the first layer at both ends, the others at every point."""
-    layers = [2 * fan * units for fan, units in zip(WIDTHS, WIDTHS[1:], strict=False)]
+    layers = [2 * fan * units for fan, units in itertools.pairwise(WIDTHS)]
     return samples * (2 * layers[0] + LAMBDAS * sum(layers[1:])) / rate
 
 

@@ -1,4 +1,4 @@
-"""Weight matching against a plain transcription, against PyPI's ``rebasin``, and many pairs at once.
+"""Weight matching against a plain transcription and PyPI's ``rebasin``, and many pairs at once.
 
 Run as ``python -m benchmarks.matching``.
 """
