@@ -27,7 +27,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 _CACHE_ELEMENTS = 640_000
 #: The same for an accelerator, where the limit is memory and kernels want to be large.
 _DEVICE_ELEMENTS = 1 << 27
-_PIECE = 625
+_PIECE = 1250
 
 
 def stack(states: Sequence[State]) -> dict[str, Tensor]:
