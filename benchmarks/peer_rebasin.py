@@ -44,7 +44,8 @@ def main(path: str, rounds: int, threads: int) -> None:
             descent.append(end - middle)
     matcher.apply_permutations()
     left, right = (
-        torch.cat([p.double().flatten() for p in net.parameters()]) for net in (ref, other)
+        torch.cat([p.double().flatten() for p in list(net.parameters())[:-1]])
+        for net in (ref, other)  # the last bias carries no permutation
     )
     print(json.dumps({"trace": trace, "descent": descent, "inner": float(left @ right)}))
 

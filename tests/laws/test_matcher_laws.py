@@ -81,7 +81,7 @@ def test_planted_permutation_recovered(name, seed, dtype):
 @every_dtype
 @every_width
 @pytest.mark.parametrize("kind", ODD)
-def test_weight_matching_ends_where_no_layer_can_improve(kind, widths, dtype):
+def test_weight_matching_ends_where_no_layer_can_improve(kind, widths, dtype, similarity):
     spec = network(widths)
     ref, other = make(widths, 3, dtype, kind), make(widths, 4, dtype, kind)
     found = weight_match(spec, ref, other)
@@ -217,9 +217,29 @@ def test_a_stack_is_its_members(name, widths, kind, dtype):
         assert (one.sweeps, one.converged) == (stacked.sweeps[k], stacked.converged[k])
 
 
+@pytest.fixture(params=["anew", "updated"])
+def similarity(request, monkeypatch):
+    """Small similarities are computed anew, large ones updated: here each in both ways."""
+    least = 1 if request.param == "updated" else 10**9
+    monkeypatch.setattr("onebasin.matching.similarity._UNITS_WORTH_UPDATING", least)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_updated_similarities_lead_to_the_same_end(seed, monkeypatch):
+    spec = network((6, 16, 16, 3))
+    ref, other = (make((6, 16, 16, 3), s, torch.float64, models=5) for s in (seed, seed + 9))
+    ends = []
+    for least in (1, 10**9):
+        monkeypatch.setattr("onebasin.matching.similarity._UNITS_WORTH_UPDATING", least)
+        ends.append(weight_match(spec, ref, other, options=WeightOptions(restarts=3)))
+    assert all(torch.equal(ends[0].element.perms[g], ends[1].element.perms[g]) for g in spec.groups)
+    assert torch.allclose(ends[0].history, ends[1].history, rtol=1e-13, atol=1e-13)
+    assert torch.equal(ends[0].sweeps, ends[1].sweeps)
+
+
 @pytest.mark.parametrize("restarts", [1, 3])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_weight_matching_of_a_stack_is_exact(chunked, restarts, monkeypatch):
+def test_weight_matching_of_a_stack_is_exact(chunked, restarts, similarity, monkeypatch):
     if chunked:
         monkeypatch.setattr("onebasin.matching.weight._CHUNK_ELEMENTS", 2_000)
     widths = (5, 12, 9, 3)
@@ -239,7 +259,7 @@ def test_weight_matching_of_a_stack_is_exact(chunked, restarts, monkeypatch):
 @every_dtype
 @every_width
 @pytest.mark.parametrize("kind", ODD)
-def test_skipping_changes_nothing(kind, widths, dtype):
+def test_skipping_changes_nothing(kind, widths, dtype, similarity):
     spec = network(widths)
     ref, other = (make(widths, seed, dtype, kind, models=4) for seed in (12, 13))
     skip, full = (
@@ -252,26 +272,26 @@ def test_skipping_changes_nothing(kind, widths, dtype):
 
 @pytest.mark.parametrize("skip", [True, False])
 def test_every_order_visits_every_layer(skip, monkeypatch):
-    from onebasin.matching import weight
+    from onebasin.matching import descent
 
     widths = (4, 6, 5, 7, 2)
     spec, solved = network(widths), []
     ref, other = make(widths, 0, torch.float64), make(widths, 1, torch.float64)
-    solve = weight.solve
-    monkeypatch.setattr(weight, "solve", lambda s: solved.append(s.shape[-1]) or solve(s))
+    solve = descent.solve
+    monkeypatch.setattr(descent, "solve", lambda s: solved.append(s.shape[-1]) or solve(s))
     found = weight_match(spec, ref, other, options=WeightOptions(skip=skip))
     assert sorted(solved[:3]) == [5, 6, 7]
     if not skip:
         sweeps = [sorted(solved[k : k + 3]) for k in range(0, len(solved), 3)]
         assert sweeps == [[5, 6, 7]] * int(found.sweeps)
-    orders = weight.sweep_orders(spec, WeightOptions(), 0, 0)
+    orders = descent.sweep_orders(spec, WeightOptions(), 0, 0)
     seen = {next(orders) for _ in range(100)}
     assert all(sorted(order) == sorted(spec.groups) for order in seen)
     assert len(seen) == 6  # all orders of three groups occur
 
 
 def test_seed_decides_the_order():
-    from onebasin.matching.weight import sweep_orders
+    from onebasin.matching.descent import sweep_orders
 
     spec = network((4,) * 9)
     first, again, other = (sweep_orders(spec, WeightOptions(), seed, 0) for seed in (0, 0, 1))

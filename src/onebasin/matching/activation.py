@@ -52,7 +52,7 @@ def activation_match(
     *,
     network: nn.Module,
     data: Tensor,
-    options: ActivationOptions = ActivationOptions(),
+    options: ActivationOptions | None = None,
 ) -> Match[Permutation]:
     r"""Permute the units of ``other`` so that their activations come close to those of ``ref``.
 
@@ -81,6 +81,7 @@ def activation_match(
         InputError: if the networks do not fit one another, there are no data, or activations are
             missing or not finite.
     """
+    options = options or ActivationOptions()
     spec.check_pair(ref, other)
     _check(spec, data, options)
     models = spec.models(ref)

@@ -116,7 +116,8 @@ class GroupTerms:
         for name, axis in spec.occurrences(group):
             on = spec.axes[name]
             others = [place for place in range(len(on)) if place != axis]
-            order = sorted(others, key=lambda place, on=on: on[place] is None)
+            order = [place for place in others if on[place]]
+            order += [place for place in others if not on[place]]
             dims = [0, *(place + 1 for place in order), axis + 1]
             mine, theirs = (state[name].permute(dims).unsqueeze(-2) for state in (ref, other))
             neighbours = tuple(near for place in order if (near := on[place]) is not None)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from onebasin import seeds
 from onebasin.errors import InputError
-from onebasin.matching.weight import WeightOptions, weight_match
+from onebasin.matching.descent import WeightOptions
+from onebasin.matching.weight import weight_match
 from onebasin.symmetry.action import apply
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State
@@ -50,7 +51,7 @@ class Merged:
 
 
 def merge_many(
-    spec: Spec, states: State, *, seed: int = 0, options: ManyOptions = ManyOptions()
+    spec: Spec, states: State, *, seed: int = 0, options: ManyOptions | None = None
 ) -> Merged:
     r"""Align many networks with one another and average them.
 
@@ -72,6 +73,7 @@ def merge_many(
     Raises:
         InputError: if there are fewer than two networks or they do not fit the spec.
     """
+    options = options or ManyOptions()
     spec.check(states, "states")
     models = spec.models(states)
     if models is None or models < 2:
