@@ -29,11 +29,11 @@ ref, other = network.state_dict(), train(2).state_dict()
 
 # -- spec by hand
 axes = {
-    "0.weight": ("hidden.0", None),  # rows belong to the first hidden layer, columns are inputs
+    "0.weight": ("hidden.0", None),  # rows: first hidden layer; columns: inputs
     "0.bias": ("hidden.0",),
     "2.weight": ("hidden.1", "hidden.0"),
     "2.bias": ("hidden.1",),
-    "4.weight": (None, "hidden.1"),  # rows are classes: they stay where they are
+    "4.weight": (None, "hidden.1"),  # rows: classes, which stay where they are
     "4.bias": (None,),
 }
 spec = ob.Spec(axes)
