@@ -248,7 +248,7 @@ found = reconstruction.reconstruct(
     network,
     states,
     [stream(f"reconstruction/{name}") for name in shapes],
-    reconstruction.SearchOptions(points=read_back),
+    reconstruction.SearchOptions(points=read_back, seconds=60.0 * len(shapes)),
 )
 read = [cloud.cpu() for cloud in found.clouds]
 assert all(torch.isfinite(cloud).all() and cloud.norm(dim=1).max() < 1.8 for cloud in read)

@@ -128,6 +128,13 @@ def test_peaks_are_counted_at_their_stops(figure):
     assert [k for k, height in enumerate(heights[2]) if height == 1] == [12]
 
 
+def test_causes_have_three_panels_with_every_pair(figure):
+    loss = paths()[2].arrays["loss"]
+    arrays = {"lambdas": LAMBDAS, "all": loss, "blind": loss, "starts": loss}
+    line.draw_causes(figure, [Held("weight", arrays)])
+    assert [len(axes.lines) for axes in figure.axes] == [1 + len(loss) + 1] * 3
+
+
 def test_batches_and_widths_draw_a_curve_each(figure):
     line.draw_batch(figure.subfigures(1, 1), paths())
     line.draw_width(figure.subfigures(1, 1), paths())

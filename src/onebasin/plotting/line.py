@@ -75,6 +75,24 @@ def draw_batch(panel, records: Sequence[Record]) -> None:
     _legend(panel, grid[0])
 
 
+def draw_causes(panel, records: Sequence[Record]) -> None:
+    """Weight matching as it is, blind to biases, and between other starts: all pairs of each.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One record with ``lambdas`` and ``all``, ``blind``, ``starts [pairs lambdas]``.
+    """
+    arrays = records[0].load_arrays()
+    titles = {"all": "as above", "blind": "blind to biases", "starts": "between other starts"}
+    grid = panel.subplots(1, len(titles), sharey=True)
+    for axes, (key, title) in zip(grid, titles.items(), strict=True):
+        axes.axvline(0.5, color="#B8B8B8", lw=1, ls=":", zorder=0)
+        _curves(axes, arrays["lambdas"], arrays[key], "weight")
+        axes.text(0.5, 1.02, title, transform=axes.transAxes, ha="center", fontsize=9)
+        axes.set_xlabel("position $\\lambda$")
+    grid[0].set_ylabel("loss (nats)")
+
+
 def draw_width(panel, records: Sequence[Record]) -> None:
     """One pair of starts at several widths, before and after weight matching, on a fine line.
 
