@@ -138,9 +138,31 @@ def test_front_page_counts(build: Build) -> None:
     )
 
 
-def test_figure_from_a_chapter_that_was_not_run(build: Build) -> None:
-    built = build("```{figure-from} inrs/line fig-path\n```")
+FIGURE = """\
+```{drawn} inrs/line path
+:draw: tinysite.square
+:alt: A line that rises in two equal steps.
+
+A *caption*.
+```
+"""
+
+
+def test_a_figure_is_drawn_from_the_largest_records(build: Build) -> None:
+    built = build(FIGURE, made_up(), made_up(profile="laptop"))
+    assert not built.warnings
+    assert "inrs-line-path-laptop.svg" in built.page() and "A line that rises" in built.page()
+    assert "<em>caption</em>" in built.page()
+    assert (built.folder / "_images" / "inrs-line-path-laptop.svg").is_file()
+
+
+def test_a_figure_without_records_is_not_run(build: Build) -> None:
+    built = build(FIGURE)
     assert not built.warnings and "not run" in text(built.page())
+
+
+def test_a_figure_without_a_routine_fails_the_build(build: Build) -> None:
+    assert "no object" in build(FIGURE.replace("square", "circle"), made_up()).warnings
 
 
 def test_source_is_the_librarys_own(build: Build) -> None:

@@ -51,6 +51,11 @@ def judged(claim: str, profile: str, **values: Any) -> Record:
     )
 
 
+def square(panel: Any, held: list[Record]) -> None:
+    """Draw the values of one metric, as small as a figure can be."""
+    panel.subplots().plot([0, 1, 2], held[0].values("barrier"))
+
+
 @dataclass
 class Built:
     """What a build gave: its warnings, and its pages by name."""

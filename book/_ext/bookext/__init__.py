@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 from bookext import (
     api,
     assets,
+    drawn,
     evidence,
     front,
     html,
@@ -27,7 +28,7 @@ from bookext import (
 )
 
 _PARTS = (html, evidence, reader, assets, page, source)
-_PARTS += (methods, measured, tables, ledger, front, api)
+_PARTS += (methods, measured, tables, ledger, front, drawn, api)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

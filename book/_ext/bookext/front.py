@@ -1,17 +1,11 @@
-"""The front page: what the book found so far, by part, and a figure taken from a chapter."""
+"""The front page: what the book found so far, over all and by part."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, ClassVar
 
-import nbformat
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from bookext import evidence, reader, site
 from bookext.claimviews import TITLES, ClaimDirective, ordered, tally
@@ -20,8 +14,6 @@ from bookext.measured import badge
 from bookext.tables import Cell, missing, table
 from onebasin import claims
 from onebasin.claims import Claim
-
-_KINDS = {"image/svg+xml": "svg", "image/png": "png"}
 
 
 class Findings(ClaimDirective):
@@ -85,57 +77,7 @@ class Parts(ClaimDirective):
         ]
 
 
-def figure_cell(notebook: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The header and the output of the cell whose figure is called ``name``."""
-    for cell in nbformat.read(notebook, as_version=4).cells:
-        header = cell.metadata.get("mystnb", {})
-        if header.get("figure", {}).get("name") == name:
-            for output in cell.get("outputs", []):
-                if any(kind in output.get("data", {}) for kind in _KINDS):
-                    return header, output["data"]
-    return None
-
-
-def save_figure(data: dict[str, Any], stem: Path) -> Path:
-    """Write a figure's picture beside the build; SVG is taken where there is one."""
-    kind = next(kind for kind in _KINDS if kind in data)
-    path = stem.with_suffix(f".{_KINDS[kind]}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = "".join(data[kind])
-    path.write_bytes(content.encode() if kind == "image/svg+xml" else base64.b64decode(content))
-    return path
-
-
-class FigureFrom(SphinxDirective):
-    """``{figure-from} inrs/line fig-name``: a chapter's figure and caption on another page."""
-
-    required_arguments = 2
-    option_spec: ClassVar[dict[str, Any]] = {"caption": directives.unchanged}
-
-    def run(self) -> list[nodes.Node]:
-        """Take the picture from the executed chapter; say so where there is none."""
-        self.env.note_reread()
-        chapter, name = self.arguments
-        source = site.current().root / "notebooks" / f"{chapter}.py"
-        text = source.read_text(encoding="utf8") if source.is_file() else ""
-        executed = reader.executed_copy(text)
-        found = figure_cell(executed, name) if executed else None
-        if found is None:
-            words = f": the figure comes from chapter {chapter} once it has run."
-            return [element("p", missing(), words)]
-        self.env.note_dependency(str(executed))
-        header, data = found
-        stem = site.current().root / "_build" / "figures" / site.current().profile / name
-        path = save_figure(data, stem)
-        uri = "/" + path.relative_to(site.current().root).as_posix()
-        image = nodes.image(uri=uri, alt=header.get("image", {}).get("alt", ""))
-        caption = self.options.get("caption") or header["figure"].get("caption", "")
-        inline, messages = self.state.inline_text(caption, self.lineno)
-        return [nodes.figure("", image, nodes.caption(caption, "", *inline)), *messages]
-
-
 def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("findings", Findings)
     app.add_directive("parts", Parts)
-    app.add_directive("figure-from", FigureFrom)
