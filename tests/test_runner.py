@@ -167,7 +167,7 @@ from onebasin import artifacts
 def build(settings):
     with Path("{log}").open("a") as log:
         log.write(str(settings["shard"]))
-    time.sleep(3.0)
+    time.sleep(2.0)
     return {{"value": torch.ones(1)}}
 recipe = artifacts.Recipe("toy", {{}}, shards=[{{"shard": k}} for k in range(3)])
 artifact = run.recipe(artifacts.make(recipe, build))"""
@@ -184,7 +184,7 @@ def test_slices_end_with_75_and_go_on_where_they_stopped(
     flags = ["run", "-j", "1", *(["--plain"] if plain else []), "--slice-seconds"]
     codes = []
     while not codes or codes[-1] == 75:
-        code, said = toys.run(*flags, str(5 * 2 ** len(codes)))  # a busy machine starts slowly
+        code, said = toys.run(*flags, str(4 * 2 ** len(codes)))  # a busy machine starts slowly
         codes.append(code)
         assert len(codes) < 8, said
     assert codes[0] == 75 and codes[-1] == 0
