@@ -119,13 +119,19 @@ def test_only_a_change_of_loaded_code_repeats_a_run(tmp_path: Path) -> None:
     assert "running (intervals.py changed)" in said and "1 done" in said
 
 
-def test_lost_records_are_made_again(toys: ToyBook) -> None:
+@pytest.mark.parametrize("harm", ["lost", "cut short"])
+def test_lost_or_damaged_records_are_made_again(toys: ToyBook, harm: str) -> None:
     toys.chapter("one")
     assert toys.run("run", "--plain")[0] == 0
     held = toys.root / "_build" / "records" / "smoke" / "toy" / "one" / "squares.none.json"
-    held.unlink()
+    before = json.loads(held.read_text())["metrics"]
+    if harm == "lost":
+        held.unlink()
+    else:
+        held.write_text(held.read_text()[:100])
+    assert "records are gone" in toys.run("status")[1]
     assert "records are gone" in toys.run("run", "--plain")[1]
-    assert held.is_file()
+    assert json.loads(held.read_text())["metrics"] == before
 
 
 WAITS = """\

@@ -127,7 +127,7 @@ def moved(note: Mapping[str, Any], params: Mapping[str, Any], text: str) -> list
     reasons += [f"data {name} changed" for name, mark in held["data"].items() if _other(name, mark)]
     beside = sidecar.read(paths.live(), profile, chapter)
     if beside is None or beside["digest"] != note["digest"] or not _records_there(beside):
-        reasons.append("records are gone or another run's")
+        reasons.append("records are gone, damaged or another run's")
     return reasons
 
 
@@ -185,5 +185,10 @@ def _other(name: str, mark: str) -> bool:
 
 
 def _records_there(beside: Mapping[str, Any]) -> bool:
+    """Whether every record of a finished run is still there, unharmed."""
     folder = sidecar.path(paths.live(), beside["profile"], beside["chapter"]).parent
-    return all((folder / f"{name}.json").is_file() for name in beside["records"])
+    try:
+        held = {name: records.load(folder / f"{name}.json").id for name in beside["records"]}
+    except (FileNotFoundError, CorruptFileError):
+        return False
+    return held == beside["records"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -11,6 +12,7 @@ from rich.table import Table
 from onebasin.cli import exits
 from onebasin.cli.console import minutes, out
 from onebasin.cli.running import Profile
+from onebasin.errors import CorruptFileError
 
 _LOOK = {"fresh": "green", "stale": "yellow", "failed": "red", "not run": "dim"}
 
@@ -63,8 +65,11 @@ def _row(job: Any) -> tuple[str, ...]:
         return ("[dim]not run[/]", "–", "–", "–", "")
     why = runner.reasons(job, plain=note["plain"])
     state = "failed" if note["state"] == runner.FAILED else "stale" if why else "fresh"
-    held = records.find(chapter=job.chapter, profile=job.profile, root=paths.live())
-    devices = ", ".join(sorted({record.device for record in held})) or "–"
+    held = set()
+    with suppress(CorruptFileError):  # then the reasons say so
+        found = records.find(chapter=job.chapter, profile=job.profile, root=paths.live())
+        held = {record.device for record in found}
+    devices = ", ".join(sorted(held)) or "–"
     when = datetime.datetime.fromtimestamp(note["ended"]).strftime("%Y-%m-%d %H:%M")
     shown = ", ".join(why[:3]) + (", …" if len(why) > 3 else "")
     return (f"[{_LOOK[state]}]{state}[/]", minutes(note["seconds"]), devices, when, shown)
@@ -84,7 +89,7 @@ def _store() -> Table:
 
 def _presence(name: str) -> str:
     from onebasin.data import packs
-    from onebasin.errors import CorruptFileError, MissingDataError
+    from onebasin.errors import MissingDataError
 
     try:
         packs.locate(name)
