@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks import common, peers
-from onebasin.matching import WeightOptions, weight_match
+from onebasin.matching import WeightOptions, assignment, weight_match
 from onebasin.matching.assignment import solve
 from onebasin.matching.descent import sweep_orders
 from onebasin.matching.similarity import inner_product
@@ -203,8 +203,44 @@ def many_pairs(rounds: int, models: int = 32) -> None:
     common.show("Weight matching of 32 pairs", rows, heads)
 
 
+def solvers(rounds: int, units: int = 512) -> None:
+    """The two assignment solvers on kinds of similarity; one thread each."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(units, 784, generator=generator).double() for _ in "ab")
+    dead = torch.rand(units, 1, generator=generator) < 0.3
+    kinds = {
+        "two random layers": a @ b.T,
+        "planted, noisy": a @ (a[torch.randperm(units, generator=generator)] + 8 * b).T,
+        "aligned already": a @ (a + 6 * b).T,
+        "activations after ReLU": (a - 1).relu() @ (b - 1).relu().T,
+        "30 % of the units dead": torch.where(dead, 0.0, a @ b.T),
+    }
+    jonker_volgenant = assignment._lapjvr()
+    if jonker_volgenant is None:
+        print("\nlapx is not installed: SciPy's solver is used for everything.")
+        return
+    rows = []
+    for kind, similarity in kinds.items():
+        cost = (-similarity).numpy()
+        runs = {
+            "scipy": lambda c=cost: linear_sum_assignment(c),
+            "lapjvr": lambda c=cost: jonker_volgenant(c),
+        }
+        taken = common.side_by_side(runs, rounds)
+        rows.append(
+            (
+                kind,
+                *(common.milliseconds(taken[name]) for name in runs),
+                common.ratio(taken["scipy"], taken["lapjvr"]),
+            )
+        )
+    heads = ("similarity, 512 units", "SciPy, ms", "lapjvr, ms", "SciPy / lapjvr")
+    common.show("Assignment solvers", rows, heads)
+
+
 def main(rounds: int = 5) -> None:
-    """Print both tables."""
+    """Print all tables."""
+    solvers(rounds)
     one_pair(rounds)
     many_pairs(max(2, rounds // 2))
 
