@@ -71,7 +71,7 @@ def loss_along_line(
     Points and pairs run as one stack of networks, as many at a time as stay in the cache. Where the
     network can split itself (methods ``begin`` and ``finish``, see
     :class:`onebasin.networks.dense.Dense`) its first layer is run at the two ends only: before the
-    activation it is affine in the weights, so in between it is the mean of the ends.
+    activation it is affine in the weights, so in between it is a weighted mean of the ends.
 
     Args:
         network: The kind of network; its own parameters are not used.
