@@ -110,6 +110,7 @@ class Visit:
             self.shared[browser] = browser.new_context(viewport=DESK)
         self.context = browser.new_context(**options) if self.own else self.shared[browser]
         self.tab, self.faults = self.context.new_page(), []
+        self.tab.set_default_timeout(120_000)  # a busy machine is slow, not wrong
         self.tab.on("console", self._console)
         self.tab.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
         self.tab.on("requestfailed", lambda one: self.faults.append(f"failed: {one.url}"))
@@ -163,7 +164,7 @@ def test_page(browser: Any, bases: dict[str, str], page: str, scheme: str) -> No
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_search_finds_a_word(browser: Any, bases: dict[str, str], scheme: str) -> None:
     with Visit(browser, bases[scheme], "search.html?q=permutation") as visit:
-        visit.tab.wait_for_selector("#search-results li a", timeout=10_000)
+        visit.tab.wait_for_selector("#search-results li a")
         found = visit.tab.locator("#search-results li a").count()
         assert found >= 3 and not visit.faults
 
