@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 import toybook
-from onebasin.cli import exits
+from onebasin.cli import building, exits
 from toybook import ToyBook
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,3 +95,23 @@ def test_outside_of_a_book_the_remedy_is_named(toys: ToyBook, tmp_path: Path) ->
     toys.root = lost
     code, said = toys.run("run")
     assert code == exits.FAILED and "name it by ONEBASIN_ROOT" in said
+
+
+def test_build_that_makes_no_page_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A renderer that ends well without a page, or an old page, must not pass for a book."""
+    old = tmp_path / "_build" / "html" / "index.html"
+    old.parent.mkdir(parents=True)
+    old.write_text("an old page")
+    monkeypatch.setattr(building, "_all_fresh", lambda profile: True)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0))
+    monkeypatch.setenv("ONEBASIN_ROOT", str(tmp_path))
+    with pytest.raises(typer.Exit) as caught:
+        building.build()
+    assert caught.value.exit_code == exits.FAILED
+    assert not old.exists()
+
+
+def test_build_reaches_the_renderer() -> None:
+    command = [sys.executable, "-c", building.RENDERER, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Jupyter Book" in done.stdout

@@ -14,6 +14,9 @@ from onebasin.cli import exits
 from onebasin.cli.console import fail, out
 from onebasin.cli.running import Profile
 
+#: Starts Jupyter Book in this very environment; the package cannot be run by ``python -m``.
+RENDERER = "from jupyter_book.cli.main import main; main()"
+
 
 def build(
     profile: Profile = "smoke",
@@ -34,13 +37,15 @@ def build(
         raise typer.Exit(exits.FAILED)
     root = paths.root()
     flags = ["-W", "-n", "--keep-going", "--all"]
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(root), *flags]
+    command = [sys.executable, "-c", RENDERER, "build", str(root), *flags]
     environment = {**os.environ, "ONEBASIN_PROFILE": profile, "ONEBASIN_ROOT": str(root)}
+    page = root / "_build" / "html" / "index.html"
+    page.unlink(missing_ok=True)  # so that an old site is not taken for a new one
     done = subprocess.run(command, cwd=root, env=environment, check=False)
-    if done.returncode:
+    if done.returncode or not page.is_file():
         fail("the book was not built: see the warnings above, each is an error.")
         raise typer.Exit(exits.FAILED)
-    out.print(f"the book is at {root / '_build' / 'html' / 'index.html'}", markup=False)
+    out.print(f"the book is at {page}", markup=False)
 
 
 def _all_fresh(profile: str) -> bool:
