@@ -36,8 +36,7 @@ def test_readme_names_every_system_package_that_is_checked_for() -> None:
     readme, system = (ROOT / "README.md").read_text(), (ROOT / ".ci" / "system").read_text()
     packages = re.findall(r"^  library \S+ (\S+)$", system, re.MULTILINE)
     assert len(packages) >= 5
-    named = [one for one in packages if one in readme]
-    assert {"libusb-1.0-0", "libgl1", "libegl1", "libx11-6", "libgomp1"} <= set(named)
+    assert [one for one in packages if one not in readme] == []
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

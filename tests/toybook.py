@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -79,6 +80,7 @@ class ToyBook:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_interruptible,
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
@@ -90,6 +92,11 @@ class ToyBook:
     def executed(self, name: str) -> Path:
         """The executed copy of a chapter."""
         return self.root / "_build" / "executed" / "smoke" / "toy" / f"{name}.ipynb"
+
+
+def _interruptible() -> None:
+    """What a job in the background starts ignores Ctrl-C; the runs that tests start do not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def make(folder: Path, library: Path | None = None) -> ToyBook:

@@ -337,7 +337,7 @@ for name, curves in losses.items():
     }
     _ = run.record("mnist", method=name, metrics=metrics, seeds=range(pairs), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-mnist-lines", "caption": "Test loss along the line between independently trained MNIST perceptrons, before and after matching. Thin curves are single pairs, thick ones their mean. All panels share one scale."}, "image": {"alt": "Three panels of test loss against position, one per width: the curve without alignment rises high in all of them, weight and activation matching lower it, little for the narrowest networks and almost completely for the widest."}}
+# %% mystnb={"figure": {"name": "fig-mnist-lines", "caption": "Test loss along the line between independently trained MNIST perceptrons, before and after matching. Thin curves are single pairs, thick ones their mean. All panels share one scale."}, "image": {"alt": "Panels of test loss against position, one per width: the curve without alignment rises high in all of them, weight and activation matching lower it, little for the narrowest networks and almost completely for the widest."}}
 run.show(draw.draw_lines, "mnist", height=3.2)
 
 # %% [markdown]

@@ -21,7 +21,7 @@
 #
 # *Needs.* At smoke about half a minute on one CPU core, with generated shapes and networks of width
 # 64; nothing is downloaded. The laptop profile fits the thesis's own network to real shapes (a
-# recipe of about half an hour on two free cores) and needs the ModelNet40 meshes in a local folder;
+# recipe of half an hour to an hour on two cores) and needs the ModelNet40 meshes in a local folder;
 # the gpu profile takes the thesis's exact schedule.
 
 # %%
@@ -383,7 +383,7 @@ run.show(draw.draw_view, "gallery", height=2.6, share=False)
 #
 # - The thesis prints pictures and no numbers for this claim, so the threshold in our rule is our
 #   own reading of "reconstructs". A stricter one, on the F-score at 0.01, would say as much about
-#   the sampling of the clouds as about the networks: two samples of one surface reach about 0.2.
+#   the sampling of the clouds as about the networks.
 # - The width, the number of points per step and the shapes at smoke are not the thesis's, and the
 #   verdict there is capped for that reason. At laptop the network, the number of steps and of
 #   labelled points are the thesis's, on 2,500 points a step instead of 10,000.

@@ -100,19 +100,22 @@ def view(records: Sequence[Record]) -> PlotlyFigure:
 
     arrays = records[0].load_arrays()
     x, y, z = arrays["points"][0].astype(np.float32).T.round(3)
+    # Below the scene, where a phone has room for it.
+    bar = {"title": {"text": "distance to the surface (radius)", "side": "top"}, "thickness": 10}
+    bar |= {"orientation": "h", "y": 0, "yanchor": "top", "len": 0.9, "nticks": 4}
     colours = {
         "color": arrays["errors"][0].astype(np.float32).round(4),
         "colorscale": SEQUENTIAL.capitalize(),
         "cmin": 0,
         "cmax": _FAR,
         "size": 2,
-        "colorbar": {"title": {"text": "distance to<br>the surface"}, "thickness": 12},
+        "colorbar": bar,
     }
     figure = go.Figure(go.Scatter3d(x=x, y=y, z=z, mode="markers", marker=colours))
     hidden = {key: {"visible": False} for key in ("xaxis", "yaxis", "zaxis")}
     scene = {"aspectmode": "data", "camera": {"eye": {"x": 1.1, "y": -1.3, "z": 0.7}}, **hidden}
-    margin = dict.fromkeys("lrtb", 0)
-    figure.update_layout(scene=scene, margin=margin, height=420, showlegend=False)
+    margin = {**dict.fromkeys("lrt", 0), "b": 70}
+    figure.update_layout(scene=scene, margin=margin, height=460, showlegend=False)
     figure.update_traces(hovertemplate="distance %{marker.color:.4f}<extra></extra>")
     return figure
 
