@@ -41,6 +41,12 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, int]:
     return folder / "records", done.stdout + done.stderr, done.returncode
 
 
+HINT = (
+    "If these differ by rounding only: artifacts made by older code, or by more threads, may lie in "
+    "the store. Name an empty folder by ONEBASIN_STORE, then `make book` and `make test` again."
+)
+
+
 def test_no_folder_is_shared(second: tuple[Path, str, int]) -> None:
     assert os.environ.get("ONEBASIN_RECORDS") is None, "the first run must be the book's own"
     assert second[0].is_dir()
@@ -58,6 +64,7 @@ def test_all_metrics_are_equal(chapter: str, second: tuple[Path, str, int]) -> N
     again = records.find(chapter=chapter, profile="smoke", root=second[0])
     assert ours and len(ours) == len(again)
     moved = compare.changes(ours, again)
-    assert not moved, "\n".join(
+    lines = [
         f"{one.experiment}.{one.method} {one.metric}: {one.before} -> {one.after}" for one in moved
-    )
+    ]
+    assert not moved, "\n".join([*lines, HINT])
