@@ -42,8 +42,8 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, int]:
 
 
 HINT = (
-    "If these differ by rounding only: artifacts made by older code, or by more threads, may lie in "
-    "the store. Name an empty folder by ONEBASIN_STORE, then `make book` and `make test` again."
+    "If these differ by rounding only: the store may hold artifacts made by older code or by more "
+    "threads. Name an empty folder by ONEBASIN_STORE, then `make book` and `make test` again."
 )
 
 
