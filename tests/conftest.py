@@ -17,6 +17,7 @@ install_import_hook("onebasin", "typechecking.checked")
 torch.set_num_threads(1)
 
 from tinybook import commit, project  # noqa: F401  (fixtures of the house)
+from toybook import library, toys  # noqa: F401
 
 
 def pytest_configure(config: pytest.Config) -> None:

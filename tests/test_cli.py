@@ -10,22 +10,11 @@ from pathlib import Path
 import pytest
 import typer
 
-import toybook
 from onebasin.cli import building, exits
 from toybook import ToyBook
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("run", "build", "record", "ledger", "compare", "status", "data", "check")
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toybook.copy_library(tmp_path_factory.mktemp("library"))
-
-
-@pytest.fixture
-def toys(tmp_path: Path, library: Path) -> ToyBook:
-    return toybook.make(tmp_path, library)
 
 
 def plain(text: str) -> str:

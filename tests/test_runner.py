@@ -12,16 +12,6 @@ import toybook
 from toybook import ToyBook, alive, wait_for
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toybook.copy_library(tmp_path_factory.mktemp("library"))
-
-
-@pytest.fixture
-def toys(tmp_path: Path, library: Path) -> ToyBook:
-    return toybook.make(tmp_path, library)
-
-
 def outputs(path: Path) -> str:
     """All text that an executed copy shows."""
     cells = json.loads(path.read_text())["cells"]

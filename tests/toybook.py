@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from onebasin import paths
 
 HEADER = """\
@@ -115,6 +117,18 @@ def copy_library(folder: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(paths.PACKAGE, folder / "onebasin", ignore=ignored)
     return folder
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the library for the tests of one module."""
+    return copy_library(tmp_path_factory.mktemp("library"))
+
+
+@pytest.fixture
+def toys(tmp_path: Path, library: Path) -> ToyBook:
+    """An empty book that runs with that copy."""
+    return make(tmp_path, library)
 
 
 def wait_for(ready: Callable[[], bool], what: str, seconds: float = 120.0) -> None:

@@ -456,8 +456,9 @@ run.show(draw.draw_width, "width", height=3.2)
 #   path are a chapter of their own.
 # - *Width decides where the peaks are*, as {numref}`fig-inr-width` shows. The thesis's statement is
 #   about width 512, with which the laptop and gpu profiles run.
-# - *One peak, but where?* The verdict on the bell is a close one: the share of pairs with one peak in
-#   the middle third lies at the threshold of its rule, with a wide interval over six shapes.
+# - *One peak, but where?* The verdict on the bell is a close one: at the largest recorded profile
+#   the share of pairs with one peak in the middle third is
+#   {measured}`inrs/line/inr-wm-one-peak.claim:share:.2f@largest`, with a wide interval over the shapes.
 # - *What the matcher may use* changes the answer more than the method's name suggests
 #   ({numref}`fig-inr-causes`). And one draw is one draw: every reference here and in the thesis shares
 #   its start, so intervals over shapes say nothing about other draws.
