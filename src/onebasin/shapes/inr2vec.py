@@ -1,0 +1,170 @@
+r"""inr2vec: an encoder that reads the weights of an INR, and a decoder that answers for its shape.
+
+The encoder stacks the rows of all weight matrices into one matrix, sends every row through the same
+MLP and takes the largest answer over rows; that *embedding* is all the decoder knows of the shape.
+The embedding does not change if rows change places, but every row lists its weights in the order of
+the units before it: relabelling hidden units changes the rows themselves.
+
+Source: deluigi2023, §3 and their public code; ballerini2023, §3.4, for the matrix with all layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from onebasin.errors import InputError
+
+Layers = Literal["all", "hidden"]
+
+
+def encoder_input(
+    network: nn.Module, state: Mapping[str, Tensor], layers: Layers = "all"
+) -> Float[Tensor, "*models rows columns"]:
+    r"""The matrix that an encoder reads: one row for each unit.
+
+    ``"all"`` is the thesis's: every layer gives its rows :math:`[W \mid b]`; the first layer's
+    weights are followed by zeros so that its rows are as long as the others, and a network of
+    :math:`L` layers of width :math:`H` with one output fills
+    :math:`((L-1)H+1) \times (H+1)`. ``"hidden"`` is inr2vec's: the first and the last layer are
+    left out, and every other layer's biases are one more row below its weights,
+    :math:`(L-2)(H+1) \times H`.
+
+    Source: ballerini2023, §3.4, Fig. 3.7; deluigi2023's code.
+
+    Args:
+        network: A dense network whose hidden layers are equally wide.
+        state: Its parameters, one network or a stack of them.
+        layers: Which of the two.
+
+    Raises:
+        InputError: if hidden widths differ, or ``layers`` is unknown.
+    """
+    widths: tuple[int, ...] = network.widths  # type: ignore[assignment]
+    rows, columns = input_size(widths, layers)
+    last = len(widths) - 2
+    parts = []
+    for index in range(last + 1):
+        weight, bias = state[f"layers.{index}.weight"], state[f"layers.{index}.bias"]
+        if layers == "all":
+            weight = nn.functional.pad(weight, (0, columns - 1 - weight.shape[-1]))
+            parts.append(torch.cat([weight, bias.unsqueeze(-1)], dim=-1))
+        elif 0 < index < last:
+            parts.append(torch.cat([weight, bias.unsqueeze(-2)], dim=-2))
+    return torch.cat(parts, dim=-2)
+
+
+def input_size(widths: Sequence[int], layers: Layers = "all") -> tuple[int, int]:
+    """Rows and columns of :func:`encoder_input` for a network of these widths.
+
+    Raises:
+        InputError: as :func:`encoder_input`.
+    """
+    if layers not in ("all", "hidden"):
+        raise InputError("layers", layers, 'choose "all" or "hidden"')
+    hidden = set(widths[1:-1])
+    least = 1 if layers == "all" else 2
+    if len(hidden) != 1 or len(widths) < least + 2 or max(widths[0], 1) > max(hidden):
+        raise InputError("widths", tuple(widths), "hidden layers must be equally wide")
+    (width,) = hidden
+    if layers == "all":
+        return sum(widths[1:]), width + 1
+    return (len(widths) - 3) * (width + 1), width
+
+
+class Encoder(nn.Module):
+    """From the matrix of an INR to its embedding: one MLP for every row, then the maximum over rows.
+
+    Every layer but the last is followed by batch normalisation (over all rows of all networks of a
+    batch) and a ReLU.
+
+    Source: deluigi2023, §3; layer sizes of their public code.
+
+    Args:
+        columns: Columns of the matrix, see :func:`input_size`.
+        code: Length of the embedding.
+        widths: Units of the row MLP's hidden layers.
+    """
+
+    def __init__(
+        self, columns: int, code: int = 1024, widths: Sequence[int] = (512, 512, 1024, 1024)
+    ) -> None:
+        super().__init__()
+        sizes = (columns, *widths)
+        self.rows = nn.ModuleList(nn.Linear(fan, units) for fan, units in pairwise(sizes))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(units) for units in widths)
+        self.last = nn.Linear(sizes[-1], code)
+
+    def forward(self, matrix: Float[Tensor, "batch rows columns"]) -> Float[Tensor, "batch code"]:
+        """Embeddings of a batch of networks."""
+        count = len(matrix)
+        x = matrix.flatten(0, 1)
+        for layer, norm in zip(self.rows, self.norms, strict=True):
+            x = torch.relu(norm(layer(x)))
+        return self.last(x).unflatten(0, (count, -1)).amax(dim=1)
+
+
+def frequencies(x: Tensor, count: int) -> Tensor:
+    r"""NeRF's encoding: :math:`x`, then :math:`\sin 2^k x` and :math:`\cos 2^k x` for each k.
+
+    Source: mildenhall2020, as used by deluigi2023 (without the factor of pi, input kept).
+
+    Args:
+        x: ``[... 3]``.
+        count: Number of frequencies, :math:`k = 0, \dots`, count − 1.
+
+    Returns:
+        ``[... 3 (1 + 2 count)]``.
+    """
+    scales = 2.0 ** torch.arange(count, device=x.device, dtype=x.dtype)
+    angles = (x.unsqueeze(-2) * scales[:, None]).flatten(-2)
+    return torch.cat([x, torch.sin(angles), torch.cos(angles)], dim=-1)
+
+
+class Decoder(nn.Module):
+    """From an embedding and points in space to the logits of the labels there.
+
+    A ReLU MLP reads the embedding beside the encoded point: one layer, two more, then the input once
+    more (projected and added), two more, one output.
+
+    Source: deluigi2023, §3; layer sizes of their public code.
+
+    Args:
+        code: Length of the embedding.
+        width: Units of every hidden layer.
+        octaves: Frequencies of the encoding of points.
+    """
+
+    def __init__(self, code: int = 1024, width: int = 512, octaves: int = 10) -> None:
+        super().__init__()
+        self.octaves = octaves
+        spot = 3 * (1 + 2 * octaves)
+        # The layers that read both are kept apart, so that an embedding is projected once for all
+        # its points instead of once for each.
+        self.first = nn.ModuleList([nn.Linear(code, width), nn.Linear(spot, width, bias=False)])
+        self.again = nn.ModuleList([nn.Linear(code, width), nn.Linear(spot, width, bias=False)])
+        self.before = nn.ModuleList(nn.Linear(width, width) for _ in range(2))
+        self.after = nn.ModuleList(nn.Linear(width, width) for _ in range(2))
+        self.last = nn.Linear(width, 1)
+
+    def forward(
+        self, code: Float[Tensor, "batch code"], x: Float[Tensor, "batch points 3"]
+    ) -> Float[Tensor, "batch points"]:
+        """Logits at points, for every embedding its own."""
+        spot = frequencies(x, self.octaves)
+        y = torch.relu(self._both(self.first, code, spot))
+        for layer in self.before:
+            y = torch.relu(layer(y))
+        y = y + self._both(self.again, code, spot)
+        for layer in self.after:
+            y = torch.relu(layer(y))
+        return self.last(y).squeeze(-1)
+
+    @staticmethod
+    def _both(layers: nn.ModuleList, code: Tensor, spot: Tensor) -> Tensor:
+        return layers[0](code).unsqueeze(-2) + layers[1](spot)
