@@ -46,7 +46,7 @@ def encoder_input(
         InputError: if hidden widths differ, or ``layers`` is unknown.
     """
     widths: tuple[int, ...] = network.widths  # type: ignore[assignment]
-    rows, columns = input_size(widths, layers)
+    _, columns = input_size(widths, layers)
     last = len(widths) - 2
     parts = []
     for index in range(last + 1):
@@ -78,7 +78,7 @@ def input_size(widths: Sequence[int], layers: Layers = "all") -> tuple[int, int]
 
 
 class Encoder(nn.Module):
-    """From the matrix of an INR to its embedding: one MLP for every row, then the maximum over rows.
+    """From the matrix of an INR to its embedding: one MLP for every row, then the largest answer.
 
     Every layer but the last is followed by batch normalisation (over all rows of all networks of a
     batch) and a ReLU.
@@ -112,7 +112,7 @@ class Encoder(nn.Module):
 def frequencies(x: Tensor, count: int) -> Tensor:
     r"""NeRF's encoding: :math:`x`, then :math:`\sin 2^k x` and :math:`\cos 2^k x` for each k.
 
-    Source: mildenhall2020, as used by deluigi2023 (without the factor of pi, input kept).
+    Source: deluigi2023's code, after NeRF (without its factor of pi; the input is kept).
 
     Args:
         x: ``[... 3]``.
@@ -129,8 +129,8 @@ def frequencies(x: Tensor, count: int) -> Tensor:
 class Decoder(nn.Module):
     """From an embedding and points in space to the logits of the labels there.
 
-    A ReLU MLP reads the embedding beside the encoded point: one layer, two more, then the input once
-    more (projected and added), two more, one output.
+    A ReLU MLP reads the embedding beside the encoded point: one layer, two more, then the input
+    once more (projected and added), two more, one output.
 
     Source: deluigi2023, §3; layer sizes of their public code.
 
