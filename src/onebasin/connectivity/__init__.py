@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from onebasin.connectivity.barrier import auc, barrier, excess, mean_barrier, peaks
+from onebasin.connectivity.corrected import (
+    CorrectedPath,
+    corrected_barrier,
+    loss_along_corrected_path,
+)
 from onebasin.connectivity.line import Line, interpolate, loss_along_line
 
 __all__ = [
+    "CorrectedPath",
     "Line",
     "auc",
     "barrier",
+    "corrected_barrier",
     "excess",
     "interpolate",
+    "loss_along_corrected_path",
     "loss_along_line",
     "mean_barrier",
     "peaks",

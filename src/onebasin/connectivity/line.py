@@ -90,7 +90,7 @@ def loss_along_line(
     """
     _check_pair(ref, other)
     first = next(iter(ref.values()))
-    places = _places(lambdas)
+    places = positions(lambdas)
     if chunk is not None and chunk < 1:
         raise InputError("chunk", chunk, "must be 1 or more samples")
     pairs = _Pairs(network, ref, other)
@@ -176,7 +176,8 @@ def along(lam: Float[Tensor, " nets"], tensor: Tensor) -> Tensor:
     return lam.reshape(-1, *[1] * (tensor.ndim - 1))
 
 
-def _places(lambdas: int | Sequence[float]) -> Float[Tensor, " lambdas"]:
+def positions(lambdas: int | Sequence[float]) -> Float[Tensor, " lambdas"]:
+    """Places on a path: so many, evenly spaced with both ends, or those given."""
     if isinstance(lambdas, int):
         if lambdas < 2:
             raise InputError("lambdas", lambdas, "needs at least the two ends")
