@@ -6,6 +6,7 @@ A shape is named ``source/name``, e.g. ``modelnet40_meshes/chair_0001``, ``class
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,16 @@ def surface(name: str) -> Surface:
         InputError: if there is no such source or shape.
         MissingDataError, CorruptFileError: as :func:`onebasin.data.packs.load`.
     """
+    return surfaces([name])[0]
+
+
+def surfaces(shapes: Sequence[str]) -> list[Surface]:
+    """Many shapes, reading every pack once; names and errors as for :func:`surface`."""
+    held: dict[str, dict[str, np.ndarray]] = {}
+    return [_surface(name, held) for name in shapes]
+
+
+def _surface(name: str, held: dict[str, dict[str, np.ndarray]]) -> Surface:
     source, _, single = name.partition("/")
     if source == GENERATED:
         from onebasin.shapes import families
@@ -90,7 +101,7 @@ def surface(name: str) -> Surface:
     if source not in MESH_PACKS + CLOUD_PACKS:
         known = sorted((*MESH_PACKS, *CLOUD_PACKS, GENERATED))
         raise InputError("shape", name, f"write source/name with a source of {known}")
-    arrays = packs.load(source)
+    arrays = held[source] if source in held else held.setdefault(source, packs.load(source))
     found = np.flatnonzero(arrays["names"] == single)
     if not len(found):
         raise InputError("shape", name, f"is not in the pack; the first is {arrays['names'][0]}")
@@ -122,6 +133,6 @@ def _mesh(arrays: dict[str, np.ndarray], index: int) -> Mesh:
 def _cloud(source: str, points: np.ndarray) -> Tensor:
     scale = 10_000 if points.dtype == np.int16 else 1
     cloud = torch.tensor(points.astype(np.float32) / scale)
-    if source == "modelnet40_airplanes10k":  # y is up in this file: turn it to z
-        cloud = torch.stack([cloud[:, 0], -cloud[:, 2], cloud[:, 1]], dim=1)
+    if source == "modelnet40_airplanes10k":  # y is up in this file, and its noses point backwards
+        cloud = torch.stack([-cloud[:, 0], cloud[:, 2], cloud[:, 1]], dim=1)
     return cloud

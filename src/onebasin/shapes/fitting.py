@@ -138,8 +138,9 @@ def fit(
     surfaces: Sequence[Surface],
     numbers: Sequence[int],
     *,
-    shared: Sequence[bool],
     settings: Settings,
+    shared: Sequence[bool] = (),
+    starts: Sequence[dict[str, Tensor]] = (),
     device: torch.device | str = "cpu",
 ) -> tuple[Training, Float[Tensor, "models points 3"]]:
     """Fit one INR to a cloud of each surface, all at once.
@@ -147,16 +148,21 @@ def fit(
     Args:
         surfaces: The shape of each INR (shapes may repeat).
         numbers: The number of each INR among those of its shape.
-        shared: Which of them start from the shared initialisation.
         settings: How they are made.
+        shared: Which of them start from the shared initialisation; the others draw their own.
+        starts: First weights of each, in the place of ``shared``.
         device: Where they are trained; all random draws are the same on every device.
 
     Returns:
         The trained population with its loss at every step, and the clouds.
     """
     network = settings.network(device)
-    clouds, data, starts, orders = [], [], [], []
-    for surface, number, same in zip(surfaces, numbers, shared, strict=True):
+    starts = starts or [
+        start(network, surface.name, number, shared=same, seed=settings.seed)
+        for surface, number, same in zip(surfaces, numbers, shared, strict=True)
+    ]
+    clouds, data, orders = [], [], []
+    for surface, number in zip(surfaces, numbers, strict=True):
         cloud = fitted_cloud(surface, number, settings)
         generator = seeds.stream(f"queries/{surface.name}", number, settings.seed)
         clouds.append(cloud)
@@ -169,7 +175,6 @@ def fit(
                 device=device,
             )
         )
-        starts.append(start(network, surface.name, number, shared=same, seed=settings.seed))
         orders.append((f"data-order/{surface.name}", number, settings.seed))
     inputs, targets = (torch.stack(part) for part in zip(*data, strict=True))
     sample = Batches(inputs, targets, batch=settings.batch, seeds=orders)
