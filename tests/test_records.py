@@ -231,6 +231,14 @@ def test_digest_covers_what_was_measured_and_nothing_else():
         assert records.digest([example(**change)])[0] != base[0]
 
 
+def test_digest_leaves_times_out():
+    def timed(seconds: float):
+        times = {"weight": records.Metric((seconds,), records.TIME)}
+        return example(metrics={**example().metrics, **times})
+
+    assert records.digest([timed(1.0)]) == records.digest([timed(2.0)])
+
+
 def test_digest_does_not_depend_on_the_order_of_records():
     two = [example(), example(method="none")]
     assert records.digest(two) == records.digest(two[::-1])

@@ -20,6 +20,7 @@ from onebasin.intervals import Interval, bootstrap
 __all__ = ["Interval", "Metric", "Record", "bootstrap", "digest", "find", "load", "save"]
 
 SCHEMA = 1
+TIME = "seconds"  # unit of the metrics that no two runs share
 ARRAY_LIMIT = 300_000  # bytes of the .npz beside a record
 _REMEDY = "restore it with git, or delete it and run its chapter again"
 
@@ -247,15 +248,19 @@ def digest(records: Sequence[Record]) -> tuple[str, int]:
     """Twelve hex digits of all that was measured, and how many values that is.
 
     Covers names, parameters, seeds, values (as float64, bit by bit), arrays and verdicts; not
-    times, machines or commits. Two runs that agree here measured the same.
+    times (metrics in :data:`TIME`, too), machines or commits. Two runs that agree here measured the
+    same.
     """
     marks, count = [], 0
     for record in sorted(records, key=lambda one: (one.experiment, one.method)):
         content = _content(record)
+        content["metrics"] = {
+            name: held for name, held in content["metrics"].items() if held["unit"] != TIME
+        }
         names = ("kind", "experiment", "method", "profile", "params", "seeds", "metrics", "arrays")
         marks.append([content[name] for name in names])
         marks.append(content["outcome"].get("verdict"))
-        count += sum(len(metric.values) for metric in record.metrics.values())
+        count += sum(len(held["values"]) for held in content["metrics"].values())
     text = json.dumps(marks, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12], count
 
