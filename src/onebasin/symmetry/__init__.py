@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from onebasin.symmetry.action import Element, apply
+from onebasin.symmetry.axes import Concat, Inner, Product
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.scaling import Canonical, Scaling, canonical_form
 from onebasin.symmetry.spec import Spec, State, chain
+from onebasin.symmetry.taps import Tap
 
 __all__ = [
     "Canonical",
+    "Concat",
     "Element",
+    "Inner",
     "Permutation",
+    "Product",
     "Scaling",
     "Spec",
     "State",
+    "Tap",
     "apply",
     "canonical_form",
     "chain",

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from onebasin.errors import InputError
+from onebasin.symmetry import unfolding
+from onebasin.symmetry.axes import Entry, Inner, from_data, named, normal, renamed, spread, to_data
+from onebasin.symmetry.nested import check_nested, root
+from onebasin.symmetry.sizes import measure
+from onebasin.symmetry.taps import Tap
 
 State = Mapping[str, Tensor]
 
@@ -21,40 +27,143 @@ class Spec:
 
     A *group* is a set of interchangeable hidden units. Axis 0 of a tensor is the incoming side of
     its units, every later axis the outgoing side: an element of the group moves the weights on
-    both, so that the network's function stays what it is. ``None`` marks an axis that stays.
+    both, so that the network's function stays what it is. ``None`` marks an axis that stays. An
+    axis may hold several groups: :class:`~onebasin.symmetry.axes.Product` (flattened positions),
+    :class:`~onebasin.symmetry.axes.Concat` (branches side by side),
+    :class:`~onebasin.symmetry.axes.Inner` (grouped convolutions).
+
+    A group may be made of *blocks* (attention heads, the groups of a group norm): its permutations
+    map blocks onto blocks, and all groups with blocks of one name move them alike. See
+    :mod:`onebasin.symmetry.nested`.
 
     Args:
-        axes: Tensor name to the group of each of its axes, e.g.
+        axes: Tensor name to the entry of each of its axes, e.g.
             ``{"layers.0.weight": ("hidden.0", None), "layers.0.bias": ("hidden.0",)}``.
+        nested: Group to the name of its blocks and their number, e.g. ``{"qk": ("heads", 4)}``.
+        fixed: Why an axis stays, by (tensor name, axis). For people; two specs may be equal
+            without it.
+        taps: Where the activations of a group can be read. Equality ignores it too.
     """
 
-    axes: Mapping[str, tuple[str | None, ...]]
+    axes: Mapping[str, tuple[Entry, ...]]
+    nested: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    fixed: Mapping[tuple[str, int], str] = field(default_factory=dict, compare=False)
+    taps: Mapping[str, Tap] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", {name: tuple(on) for name, on in self.axes.items()})
+        axes = {name: tuple(map(normal, on)) for name, on in self.axes.items()}
+        nested = {group: (name, blocks) for group, (name, blocks) in self.nested.items()}
+        object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "nested", {g: on for g, on in nested.items() if on[1] != 1})
+        if self.nested:
+            check_nested(self.nested, self.groups)
 
     def __hash__(self) -> int:
-        return hash(tuple(sorted((name, on) for name, on in self.axes.items())))
+        tensors = tuple(sorted((name, repr(on)) for name, on in self.axes.items()))
+        return hash((tensors, tuple(sorted(self.nested.items()))))
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """All groups, in the order in which the tensors first name them."""
-        named = (group for on in self.axes.values() for group in on if group is not None)
-        return tuple(dict.fromkeys(named))
+        found = (group for on in self.axes.values() for entry in on for group in named(entry))
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether every axis is one group or stays (groups may have blocks)."""
+        return all(unfolding.is_plain(on) for on in self.axes.values())
+
+    @cached_property
+    def plain(self) -> Spec:
+        """The spec of the unfolded tensors, itself if it is plain."""
+        if self.is_plain:
+            return self
+        parts = (unfolding.pieces(name, on) for name, on in self.axes.items())
+        return Spec({name: on for each in parts for name, _, on in each}, self.nested)
+
+    @cached_property
+    def families(self) -> tuple[tuple[str, ...], ...]:
+        """Groups that must be permuted together because they share blocks; most stand alone."""
+        found: dict[str, list[str]] = {}
+        for group in self.groups:
+            found.setdefault(root(self.nested, group), []).append(group)
+        return tuple(tuple(family) for family in found.values())
 
     def occurrences(self, group: str) -> tuple[tuple[str, int], ...]:
         """Every (tensor name, axis) on which ``group`` acts."""
         return tuple(
             (name, axis)
             for name, on in self.axes.items()
-            for axis, found in enumerate(on)
-            if found == group
+            for axis, entry in enumerate(on)
+            if entry == group or group in named(entry)
         )
 
     def neighbours(self, group: str) -> frozenset[str]:
         """The other groups that share a tensor with ``group``: what its matching depends on."""
-        shared = {other for name, _ in self.occurrences(group) for other in self.axes[name]}
-        return frozenset(other for other in shared if other not in (None, group))
+        tensors = {name for name, _ in self.plain.occurrences(group)}
+        shared = {other for name in tensors for other in self.plain.axes[name]}
+        return frozenset(other for other in shared if other not in (None, group))  # type: ignore[misc]
+
+    def same(self, other: Spec) -> bool:
+        """Whether both say the same, up to the names of groups and blocks."""
+        return self.canonical() == other.canonical()
+
+    def canonical(self) -> Spec:
+        """This spec with its groups numbered as the sorted tensors name them."""
+        axes = {name: self.axes[name] for name in sorted(self.axes)}
+        order = Spec(axes).groups
+        blocks = dict.fromkeys(self.nested[group][0] for group in order if group in self.nested)
+        names = {name: f"group.{k}" for k, name in enumerate(dict.fromkeys([*order, *blocks]))}
+        moved = {name: tuple(renamed(e, names) for e in on) for name, on in axes.items()}
+        nested = {names[group]: (names[b], count) for group, (b, count) in self.nested.items()}
+        return Spec(moved, nested)
+
+    def unfold(self, state: State) -> tuple[Spec, dict[str, Tensor]]:
+        """The plain spec, and the tensors of a network or stack taken apart accordingly.
+
+        Tensors that the spec does not list are left out. A plain spec is returned itself, with the
+        very tensors.
+        """
+        if self.is_plain:
+            return self, {name: state[name] for name in self.axes}
+        lead, sizes = 0 if self.models(state) is None else 1, self.sizes(state)
+        found: dict[str, Tensor] = {}
+        for name, on in self.axes.items():
+            names = [piece for piece, _, _ in unfolding.pieces(name, on)]
+            if unfolding.is_plain(on):
+                found[name] = state[name]
+            else:
+                found |= zip(names, unfolding.unfold(on, state[name], sizes, lead), strict=True)
+        return self.plain, found
+
+    def fold(self, state: State) -> dict[str, Tensor]:
+        """The tensors of which ``state`` are the pieces; undoes :meth:`unfold`."""
+        if self.is_plain:
+            return dict(state)
+        lead = 0 if self.plain.models(state) is None else 1
+        whole = {}
+        for name, on in self.axes.items():
+            parts = [state[piece] for piece, _, _ in unfolding.pieces(name, on)]
+            blocks = max([self.nested[e.group][1] for e in on if isinstance(e, Inner)], default=1)
+            plain = unfolding.is_plain(on)
+            whole[name] = parts[0] if plain else unfolding.fold(on, parts, blocks, lead)
+        return whole
+
+    def along(self, entry: Entry, values: Mapping[str, Tensor]) -> Float[Tensor, "*models length"]:
+        """One value per unit of each group, spread along an axis; 1 where the axis stays.
+
+        Args:
+            entry: Entry of the axis, not ``None``.
+            values: For every group ``[*models units]``.
+
+        Raises:
+            InputError: for the inner axis of a grouped convolution, whose values would depend on
+                the other axis.
+        """
+        if isinstance(entry, Inner):
+            remedy = "a value per unit does not fit a grouped convolution; use permutations only"
+            raise InputError("spec", entry, remedy)
+        return values[entry] if isinstance(entry, str) else spread(entry, values)
 
     def models(self, state: State) -> int | None:
         """Length of the leading models dimension, ``None`` for a single network.
@@ -84,21 +193,12 @@ class Spec:
         """Number of units of each group.
 
         Raises:
-            InputError: if two axes of one group differ in length.
+            InputError: if two axes of one group differ in length, or an axis does not fit its
+                entry.
         """
         lead = 0 if self.models(state) is None else 1
-        found: dict[str, int] = {}
-        for group in self.groups:
-            lengths = {
-                (name, axis): state[name].shape[axis + lead]
-                for name, axis in self.occurrences(group)
-            }
-            if len(set(lengths.values())) > 1:
-                raise InputError(
-                    "state", lengths, f"axes of group {group!r} must have one common length"
-                )
-            found[group] = next(iter(lengths.values()))
-        return found
+        shapes = {name: tuple(state[name].shape[lead:]) for name in self.axes}
+        return measure(self.axes, shapes, self.groups, self.nested)
 
     def check(self, state: State, name: str = "state", *, finite: bool = True) -> None:
         """Refuse a state that does not fit this spec.
@@ -149,8 +249,11 @@ class Spec:
                 _check_finite(state[key], f"{name}[{key!r}]")
 
     def to_json(self) -> str:
-        """This spec as JSON text, tensors in order."""
-        return json.dumps({name: list(on) for name, on in self.axes.items()})
+        """This spec as JSON text, tensors in order; reasons and taps are left out."""
+        axes = {name: [to_data(entry) for entry in on] for name, on in self.axes.items()}
+        if not self.nested:
+            return json.dumps(axes)
+        return json.dumps({"axes": axes, "nested": {g: list(on) for g, on in self.nested.items()}})
 
     @staticmethod
     def from_json(text: str) -> Spec:
@@ -160,8 +263,12 @@ class Spec:
             InputError: if ``text`` is not such a spec.
         """
         try:
-            return Spec({str(name): tuple(on) for name, on in json.loads(text).items()})
-        except (ValueError, TypeError, AttributeError) as error:
+            data, nested = json.loads(text), {}
+            if isinstance(data.get("axes"), dict):
+                nested, data = data["nested"], data["axes"]
+            axes = {str(name): tuple(from_data(entry) for entry in on) for name, on in data.items()}
+            return Spec(axes, {str(g): (str(name), int(k)) for g, (name, k) in nested.items()})
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise InputError("text", text, "is not a spec; pass what to_json returned") from error
 
 
@@ -177,7 +284,7 @@ def chain(layers: int, prefix: str = "layers") -> Spec:
     """
     if layers < 1:
         raise InputError("layers", layers, "needs at least one layer")
-    axes: dict[str, tuple[str | None, ...]] = {}
+    axes: dict[str, tuple[Entry, ...]] = {}
     for layer in range(layers):
         above = f"hidden.{layer}" if layer < layers - 1 else None
         below = f"hidden.{layer - 1}" if layer > 0 else None
