@@ -223,7 +223,7 @@ run.show(draw.draw_training, "training")
 # ```
 #
 # five times {cite:p}`chibane2020,deluigi2023`; points that end within 0.02 of the surface, by the
-# network's own account, are kept. One round of it:
+# network's own account, are kept. The walk itself:
 #
 # ```{source} onebasin.shapes.reconstruction._walk
 # ```

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from onebasin.connectivity import features
 from onebasin.connectivity.features import dip, likeness, one_peak, two_peaks
 from onebasin.errors import InputError
 
@@ -54,3 +55,28 @@ def test_windows_and_shapes_that_do_not_fit_are_refused():
         two_peaks(_bumps(3, 21)[None], near=(3, 13))
     with pytest.raises(InputError, match="other"):
         likeness(torch.ones(25), torch.ones(24))
+
+
+def test_the_dip_is_where_the_loss_is_lowest_between_peaks():
+    curve = torch.tensor([0.0, 2.0, 1.0, 0.5, 3.0, 0.0])
+    assert features.dip_at(curve) == [3]
+    assert float(features.dip(curve)) == 0.5
+    assert features.dip_at(torch.tensor([0.0, 1.0, 0.0])) == [None]
+
+
+def test_rank_likeness_is_spearman_s():
+    from scipy.stats import spearmanr
+
+    draw = torch.Generator().manual_seed(0)
+    first, second = torch.rand(2, 3, 11, generator=draw).round(decimals=1)
+    found = features.rank_likeness(first, second)
+    for k in range(3):
+        assert found[k] == pytest.approx(spearmanr(first[k], second[k]).statistic)
+
+
+def test_rank_likeness_puts_infinite_values_last_and_alike():
+    ends = torch.tensor([1.0, float("inf"), float("inf"), 0.0])
+    assert features.rank_likeness(ends, torch.tensor([2.0, 7.0, 7.0, 1.0])) == pytest.approx(1)
+    assert features.rank_likeness(ends, torch.full((4,), 3.0)).isnan()
+    with pytest.raises(InputError, match="NaN"):
+        features.rank_likeness(ends, torch.full((4,), float("nan")))

@@ -9,10 +9,12 @@ from onebasin.connectivity.corrected import (
     loss_along_corrected_path,
 )
 from onebasin.connectivity.line import Line, interpolate, loss_along_line
+from onebasin.connectivity.predictions import answers, share_between, stops
 
 __all__ = [
     "CorrectedPath",
     "Line",
+    "answers",
     "auc",
     "barrier",
     "corrected_barrier",
@@ -22,4 +24,6 @@ __all__ = [
     "loss_along_line",
     "mean_barrier",
     "peaks",
+    "share_between",
+    "stops",
 ]

@@ -59,10 +59,23 @@ def dip(loss: Curve) -> Float[Tensor, " models"]:
     """
     curves = loss.reshape(-1, loss.shape[-1]).double()
     lowest = [
-        float(curve[found[0] : found[-1] + 1].min()) if len(found) > 1 else float("nan")
-        for curve, found in zip(curves, peaks(loss), strict=True)
+        float("nan") if at is None else float(curve[at])
+        for curve, at in zip(curves, dip_at(loss), strict=True)
     ]
     return torch.tensor(lowest, dtype=torch.float64)
+
+
+def dip_at(loss: Curve) -> list[int | None]:
+    """Index of the lowest loss between the first and the last peak; None without two peaks.
+
+    Args:
+        loss: As in :func:`two_peaks`.
+    """
+    curves = loss.reshape(-1, loss.shape[-1]).double()
+    return [
+        found[0] + int(curve[found[0] : found[-1] + 1].argmin()) if len(found) > 1 else None
+        for curve, found in zip(curves, peaks(loss), strict=True)
+    ]
 
 
 def likeness(loss: Curve, other: Float[Tensor, "*others points"]) -> Float[Tensor, "*models"]:
@@ -82,3 +95,31 @@ def likeness(loss: Curve, other: Float[Tensor, "*others points"]) -> Float[Tenso
         raise InputError("other", tuple(other.shape), f"give curves like loss, {tuple(loss.shape)}")
     a, b = (t.double() - t.double().mean(-1, keepdim=True) for t in (loss, other))
     return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1))
+
+
+def rank_likeness(
+    first: Float[Tensor, "*models points"], second: Float[Tensor, "*others points"]
+) -> Float[Tensor, "*models"]:
+    """Spearman's correlation: Pearson's correlation of the ranks, ties sharing their mean rank.
+
+    Infinite values are allowed: they rank last, all alike.
+
+    Args:
+        first: Values along a path.
+        second: Other values, at the same points.
+
+    Returns:
+        Between -1 and 1, float64; NaN if one of them is constant.
+
+    Raises:
+        InputError: if the two have different shapes or a value is not a number.
+    """
+    if first.isnan().any() or second.isnan().any():
+        raise InputError("first", "NaN", "ranks need numbers; infinite ones are allowed")
+    return likeness(_ranks(first), _ranks(second))
+
+
+def _ranks(values: Tensor) -> Float[Tensor, "*models points"]:
+    from scipy.stats import rankdata
+
+    return torch.from_numpy(rankdata(values.cpu().double().numpy(), axis=-1))
