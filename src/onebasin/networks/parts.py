@@ -108,6 +108,8 @@ class Captured(nn.Module):
 
     #: How :meth:`redraw` draws weights; see :func:`redraw`.
     rule: Rule = "he"
+    #: Dimensions of the inputs of one network: batch, channels, height, width.
+    input_dims = 4
 
     @property
     def spec(self) -> Spec:

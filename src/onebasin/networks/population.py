@@ -75,8 +75,9 @@ def initialise(
         stream: Name of the stream the numbers belong to.
 
     Returns:
-        A population of ``len(seeds)`` networks on ``network``'s device, in its dtype. The draws are
-        made on the CPU, so that they are the same for every device.
+        A population of ``len(seeds)`` networks on ``network``'s device, in its dtype, with the
+        buffers of normalisation layers if it has any. The draws are made on the CPU, so that they
+        are the same for every device.
     """
     draws = []
     for seed in seeds:
@@ -97,7 +98,7 @@ def _redrawn(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor
             for module in twin.modules():
                 if hasattr(module, "reset_parameters"):
                     module.reset_parameters()  # type: ignore[operator]
-    return {name: tensor.detach() for name, tensor in twin.named_parameters()}
+    return {name: tensor.detach() for name, tensor in twin.state_dict().items()}
 
 
 def call(network: nn.Module, state: State, x: Tensor, **options):
@@ -122,11 +123,29 @@ def call(network: nn.Module, state: State, x: Tensor, **options):
     def one(parameters: State, inputs: Tensor):
         return torch.func.functional_call(network, dict(parameters), (inputs,), options)
 
-    return torch.vmap(one, in_dims=(0, 0 if _own_inputs(state, x) else None))(dict(state), x)
+    count = len(state[name])
+    own_inputs = per_model(network, x, count)
+    if count == 1:  # one network needs no batched kernels
+        only = {key: tensor[0] for key, tensor in state.items()}
+        return _lift(one(only, x[0] if own_inputs else x))
+    return torch.vmap(one, in_dims=(0, 0 if own_inputs else None))(dict(state), x)
 
 
-def _own_inputs(state: State, x: Tensor) -> bool:
-    return x.ndim >= 3 and len(x) == models(state)
+def per_model(network: nn.Module, x: Tensor, count: int) -> bool:
+    """Whether ``x`` is ``[models samples ...]``, inputs of its own for each of ``count`` networks.
+
+    A network says by ``input_dims`` how many dimensions one network's inputs have (4 for images);
+    without it they are taken to be ``[samples fan]``.
+    """
+    return x.ndim > getattr(network, "input_dims", 2) and len(x) == count
+
+
+def _lift(found):
+    if isinstance(found, Tensor):
+        return found.unsqueeze(0)
+    if isinstance(found, Mapping):
+        return {name: _lift(one) for name, one in found.items()}
+    return tuple(map(_lift, found))
 
 
 class Batches:
