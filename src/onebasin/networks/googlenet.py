@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from onebasin.errors import InputError
-from onebasin.networks.parts import Captured, Seen, affine_axes, norm_axes, normalisation
+from onebasin.networks.parts import (
+    Captured,
+    Seen,
+    affine_axes,
+    norm_axes,
+    normalisation,
+    with_statistics,
+)
 from onebasin.symmetry.spec import Spec
 
 #: Channels of every block: 1 x 1; before and in 3 x 3; before and in 5 x 5; behind the pooling.
@@ -135,4 +142,4 @@ class GoogLeNet(Captured):
                 axes |= affine_axes(f"{module}.{name}", units, fan, kernel=True, bias=False)
                 axes |= norm_axes(f"{module}.{name}_norm", "batch", units)
             below = Concat(*(f"{group}.{name}" for name in _BRANCHES))
-        return Spec(axes | dict(affine_axes("head", None, below, kernel=False)))
+        return with_statistics(axes | dict(affine_axes("head", None, below, kernel=False)))

@@ -214,3 +214,11 @@ def norm_axes(name: str, kind: Norm, units) -> Axes:
         yield f"{name}.running_mean", (units,)
         yield f"{name}.running_var", (units,)
         yield f"{name}.num_batches_tracked", ()
+
+
+def with_statistics(axes: dict) -> Spec:
+    """The spec of these entries, in which running statistics are moved but not compared."""
+    from onebasin.symmetry.spec import Spec
+
+    ends = ("running_mean", "running_var", "num_batches_tracked")
+    return Spec(axes, carried=frozenset(name for name in axes if name.endswith(ends)))

@@ -16,6 +16,7 @@ from onebasin.networks.parts import (
     affine_axes,
     norm_axes,
     normalisation,
+    with_statistics,
 )
 from onebasin.symmetry.spec import Spec
 
@@ -135,7 +136,7 @@ class Residual(Captured):
                 ends = (stream, f"stream.{s}")
                 axes |= block.axes(f"stages.{s}.{b}", self.norm, inner, ends)
                 stream = f"stream.{s}"
-        return Spec(axes | dict(affine_axes("head", None, stream, kernel=False)))
+        return with_statistics(axes | dict(affine_axes("head", None, stream, kernel=False)))
 
 
 class ResNet(Residual):

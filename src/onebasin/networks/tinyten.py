@@ -15,6 +15,7 @@ from onebasin.networks.parts import (
     affine_axes,
     norm_axes,
     normalisation,
+    with_statistics,
 )
 from onebasin.symmetry.spec import Spec
 
@@ -90,4 +91,4 @@ class TinyTen(Captured):
             axes |= affine_axes(f"convs.{index}", units, below, kernel=True)
             axes |= norm_axes(f"norms.{index}", self.norm, units)
             below = units
-        return Spec(axes | dict(affine_axes("head", None, below, kernel=False)))
+        return with_statistics(axes | dict(affine_axes("head", None, below, kernel=False)))

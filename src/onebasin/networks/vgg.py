@@ -17,6 +17,7 @@ from onebasin.networks.parts import (
     affine_axes,
     norm_axes,
     normalisation,
+    with_statistics,
 )
 from onebasin.symmetry.spec import Spec
 
@@ -114,7 +115,7 @@ class Vgg(Captured):
             axes |= affine_axes(f"dense.{index}", units, below, kernel=False)
             axes |= norm_axes(f"dense_norms.{index}", self.norm, units)
             below = units
-        return Spec(axes | dict(affine_axes("head", None, below, kernel=False)))
+        return with_statistics(axes | dict(affine_axes("head", None, below, kernel=False)))
 
 
 def _dense_norm(kind: Norm, units: int) -> nn.Module:
