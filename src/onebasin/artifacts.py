@@ -27,7 +27,7 @@ from onebasin.errors import CorruptFileError, InputError, SliceEnd
 from onebasin.locks import lock
 from onebasin.provenance import device_name
 
-Build = Callable[[Mapping[str, Any]], Mapping[str, Tensor]]
+Build = Callable[..., Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,7 @@ def declare(name: str, summary: str, *, budget_seconds: float = 3600.0) -> Kind:
 def kinds() -> dict[str, Kind]:
     """Every declared kind, by name (loads the modules that declare them)."""
     with suppress(ModuleNotFoundError):
+        import onebasin.shapes.inr2vec_training
         import onebasin.shapes.recipes  # noqa: F401
     return dict(sorted(KINDS.items()))
 
@@ -182,12 +183,15 @@ def make(
     store: Path | None = None,
     device: torch.device | str = "cpu",
     on_shard: Callable[[int, int, float], None] | None = None,
+    chained: bool = False,
 ) -> Artifact:
     """Give the artifact of ``recipe``, making the shards that are missing or damaged.
 
     Args:
         recipe: What to make.
         build: Called with ``{**recipe.params, **shard}``; returns the shard's tensors.
+        chained: Whether each shard goes on from the one before it, such as slices of one training:
+            ``build`` then gets that shard's tensors as well (None for the first).
         store: The store's folder; default :func:`store_folder`.
         device: Where ``build`` computes, for the notes on each shard.
         on_shard: Called after each shard made here with its index, the number of shards, seconds.
@@ -202,13 +206,15 @@ def make(
     """
     folder = (store or store_folder()) / recipe.name / recipe.key
     place = f"{device_name(str(device))}, {torch.get_num_threads()} threads"
-    work = _Work(recipe, build, folder, place)
+    work = _Work(recipe, build, folder, place, chained)
     total = len(recipe.shards)
     while len(work.infos) < total:
         before = len(work.infos)
         for index in range(total):
             if index not in work.infos and work.settle(index) and on_shard is not None:
                 on_shard(index, total, work.mine[-1])
+            if chained and index not in work.infos:
+                break  # another process makes it, and nothing can go on before
         if len(work.infos) == before:
             work.check_deadline(1.0)
             time.sleep(0.5)  # another process is at work on what is missing
@@ -223,6 +229,7 @@ class _Work:
     build: Build
     folder: Path
     place: str
+    chained: bool = False
     infos: dict[int, dict[str, str]] = field(default_factory=dict)
     mine: list[float] = field(default_factory=list)
 
@@ -247,10 +254,14 @@ class _Work:
         self.check_deadline(max(self.mine, default=0.0))
         files.remove_parts(path)
         start = time.perf_counter()
-        tensors = self.build({**self.recipe.params, **self.recipe.shards[index]})
+        values = {**self.recipe.params, **self.recipe.shards[index]}
+        tensors = self.build(values, *self._before(index)) if self.chained else self.build(values)
         self.mine.append(time.perf_counter() - start)
         notes = {"seconds": repr(self.mine[-1]), "device": self.place}
         return shards.write(path, tensors, notes)
+
+    def _before(self, index: int) -> tuple[dict[str, Tensor] | None]:
+        return (shards.read(_path(self.folder, index - 1))[0] if index else None,)
 
     @staticmethod
     def check_deadline(needed: float) -> None:

@@ -11,20 +11,24 @@ Source: deluigi2023, §3 and their public code; ballerini2023, §3.4, for the ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from onebasin.errors import InputError
+from onebasin.shapes.reconstruction import Reconstruction, SearchOptions, search
 
-Layers = Literal["all", "hidden"]
+#: INRs that are encoded at once.
+_TOGETHER = 32
+#: Numbers of one activation that stay in the cache of a CPU core.
+_ROOM = 640_000
 
 
 def encoder_input(
-    network: nn.Module, state: Mapping[str, Tensor], layers: Layers = "all"
+    network: nn.Module, state: Mapping[str, Tensor], layers: str = "all"
 ) -> Float[Tensor, "*models rows columns"]:
     r"""The matrix that an encoder reads: one row for each unit.
 
@@ -59,7 +63,7 @@ def encoder_input(
     return torch.cat(parts, dim=-2)
 
 
-def input_size(widths: Sequence[int], layers: Layers = "all") -> tuple[int, int]:
+def input_size(widths: Sequence[int], layers: str = "all") -> tuple[int, int]:
     """Rows and columns of :func:`encoder_input` for a network of these widths.
 
     Raises:
@@ -168,3 +172,87 @@ class Decoder(nn.Module):
     @staticmethod
     def _both(layers: nn.ModuleList, code: Tensor, spot: Tensor) -> Tensor:
         return layers[0](code).unsqueeze(-2) + layers[1](spot)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large an inr2vec is, and what it reads; the defaults are those of the papers.
+
+    Args:
+        layers: Which matrix of an INR, see :func:`encoder_input`.
+        code: Length of the embedding.
+        encoder: Units of the row MLP's hidden layers.
+        decoder: Units of the decoder's hidden layers.
+        octaves: Frequencies of the decoder's encoding of points.
+    """
+
+    layers: str = "all"
+    code: int = 1024
+    encoder: tuple[int, ...] = (512, 512, 1024, 1024)
+    decoder: int = 512
+    octaves: int = 10
+
+
+class Inr2vec(nn.Module):
+    """Encoder and decoder together: from the weights of INRs to fields of their shapes.
+
+    Args:
+        network: The kind of INR it reads.
+        sizes: How large it is.
+    """
+
+    def __init__(self, network: nn.Module, sizes: Sizes | None = None) -> None:
+        super().__init__()
+        self.sizes = sizes or Sizes()
+        # A list keeps the INR, which only gives the layout, out of the parameters.
+        self._kind = [network]
+        columns = input_size(network.widths, self.sizes.layers)[1]  # type: ignore[arg-type]
+        self.encoder = Encoder(columns, self.sizes.code, self.sizes.encoder)
+        self.decoder = Decoder(self.sizes.code, self.sizes.decoder, self.sizes.octaves)
+
+    @property
+    def kind(self) -> nn.Module:
+        """The kind of INR it reads."""
+        return self._kind[0]
+
+    def matrix(self, states: Mapping[str, Tensor]) -> Float[Tensor, "models rows columns"]:
+        """What the encoder reads of a population."""
+        return encoder_input(self.kind, states, self.sizes.layers)
+
+    def forward(
+        self, matrix: Float[Tensor, "batch rows columns"], x: Float[Tensor, "batch points 3"]
+    ) -> Float[Tensor, "batch points"]:
+        """Logits at points, for every INR its own; what training differentiates."""
+        return self.decoder(self.encoder(matrix), x)
+
+    @torch.no_grad()
+    def encode(self, states: Mapping[str, Tensor]) -> Float[Tensor, "models code"]:
+        """Embeddings of a population, with the statistics that training left behind."""
+        training = self.training
+        self.eval()
+        parts = [self.encoder(part) for part in self.matrix(states).split(_TOGETHER)]
+        self.train(training)
+        return torch.cat(parts)
+
+    def reconstruct(
+        self,
+        codes: Float[Tensor, "models code"],
+        generators: Sequence[torch.Generator],
+        options: SearchOptions | None = None,
+    ) -> Reconstruction:
+        """Clouds of the fields that the decoder makes of embeddings.
+
+        Args:
+            codes: One for each field.
+            generators: Each field's stream of candidates (CPU).
+            options: Budgets and thresholds of the search.
+        """
+        codes = codes.detach()
+
+        def field(x: Tensor, active: Tensor) -> Tensor:
+            return self.decoder(codes[active], x)
+
+        if len(generators) != len(codes):
+            raise InputError("generators", len(generators), f"give one for each of {len(codes)}")
+        rows = max(1, _ROOM // self.sizes.decoder) if codes.device.type == "cpu" else None
+        return search(field, generators, options, device=codes.device, rows=rows)
