@@ -43,9 +43,10 @@ class Layer(nn.Module):
 
         def attend(value: Tensor) -> Tensor:
             parts = (t.unflatten(-1, (self.heads, -1)) for t in (asked, answered, value))
-            heads = (t.transpose(-3, -2) for t in parts)
-            mixed = nn.functional.scaled_dot_product_attention(*heads)
-            return mixed.transpose(-3, -2).flatten(-2)
+            ask, answer, told = (t.transpose(-3, -2) for t in parts)
+            # Spelled out: the fused kernel cannot be run for a stack of networks.
+            weights = (ask @ answer.mT * ask.shape[-1] ** -0.5).softmax(-1)
+            return (weights @ told).transpose(-3, -2).flatten(-2)
 
         mixed = seen.pass_through(f"{name}.vo", attend, self.value(normed), -1)
         x = seen.pass_through("stream", _same, x + self.out(mixed), -1)
