@@ -7,7 +7,7 @@ import torch
 
 from onebasin.errors import InputError
 from onebasin.seeds import stream
-from onebasin.shapes.metrics import chamfer, f_score
+from onebasin.shapes.metrics import chamfer, chamfer_table, f_score
 
 A = torch.rand(80, 3, generator=stream("a"))
 B = torch.rand(50, 3, generator=stream("b"))
@@ -50,3 +50,14 @@ def test_degenerate_input_is_refused():
         chamfer(torch.empty(0, 3), B)
     with pytest.raises(InputError):
         f_score(A, B, 0.0)
+
+
+def test_a_table_holds_the_distances_of_all_pairs():
+    clouds = [torch.rand(n, 3, generator=stream("table", n)) for n in (5, 9, 20)]
+    table = chamfer_table(clouds[:2], clouds)
+    assert table[0, 0] == 0 and table.shape == (2, 3)
+    for i in range(2):
+        for j in range(3):
+            assert float(table[i, j]) == pytest.approx(chamfer(clouds[i], clouds[j]), abs=1e-6)
+    with pytest.raises(InputError, match="cloud"):
+        chamfer_table(clouds, [torch.empty(0, 3)])

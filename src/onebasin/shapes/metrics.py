@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from onebasin.errors import InputError
+from onebasin.shapes.clouds import check_points
 from onebasin.shapes.udf import distance
 
 
@@ -29,30 +32,35 @@ def chamfer(cloud: Float[Tensor, "points 3"], other: Float[Tensor, "others 3"]) 
 
 
 def chamfer_table(
-    clouds: Float[Tensor, "clouds points 3"], others: Float[Tensor, "others spots 3"]
+    clouds: Sequence[Float[Tensor, "_ 3"]], others: Sequence[Float[Tensor, "_ 3"]]
 ) -> Float[Tensor, "clouds others"]:
-    """Chamfer distance of every cloud to every other one, in float32, for many clouds at once.
+    """Chamfer distance of every cloud to every other one; each is prepared for search once.
 
     Args:
-        clouds: Equally many points each, in the unit ball.
+        clouds: Clouds of any sizes.
         others: Likewise.
 
     Returns:
-        As :func:`chamfer`, to about 1e-6 (squared units of the coordinates). Cost
-        O(clouds others points spots).
+        As :func:`chamfer`, in float64 on the CPU. About a millisecond a pair of 1,000 points.
 
     Raises:
-        InputError: if a coordinate is not finite.
+        InputError: for an empty cloud or one that is not finite.
     """
-    if not (torch.isfinite(clouds).all() and torch.isfinite(others).all()):
-        raise InputError("clouds", "not finite", "remove NaN and infinite coordinates")
-    rows = []
-    for cloud in clouds.float():
-        squared = cloud.square().sum(1)[:, None] + others.float().square().sum(2)[:, None, :]
-        squared = torch.baddbmm(squared, cloud.expand(len(others), -1, -1), others.mT, alpha=-2)
-        there, back = squared.amin(dim=2).clamp(min=0), squared.amin(dim=1).clamp(min=0)
-        rows.append(there.mean(dim=1) + back.mean(dim=1))
-    return torch.stack(rows)
+    from scipy.spatial import cKDTree
+
+    for cloud in (*clouds, *others):
+        check_points(cloud)
+    held, known = ([one.cpu().double().numpy() for one in part] for part in (clouds, others))
+    trees, targets = ([cKDTree(one) for one in part] for part in (held, known))
+
+    def near(tree, points) -> float:
+        return float((tree.query(points, workers=-1)[0] ** 2).mean())
+
+    rows = [
+        [near(there, a) + near(back, b) for b, there in zip(known, targets, strict=True)]
+        for a, back in zip(held, trees, strict=True)
+    ]
+    return torch.tensor(rows, dtype=torch.float64)
 
 
 def f_score(
