@@ -272,13 +272,13 @@ def test_skipping_changes_nothing(kind, widths, dtype, similarity):
 
 @pytest.mark.parametrize("skip", [True, False])
 def test_every_order_visits_every_layer(skip, monkeypatch):
-    from onebasin.matching import descent
+    from onebasin.matching import descent, nested
 
     widths = (4, 6, 5, 7, 2)
     spec, solved = network(widths), []
     ref, other = make(widths, 0, torch.float64), make(widths, 1, torch.float64)
-    solve = descent.solve
-    monkeypatch.setattr(descent, "solve", lambda s: solved.append(s.shape[-1]) or solve(s))
+    solve = nested.solve
+    monkeypatch.setattr(nested, "solve", lambda s: solved.append(s.shape[-1]) or solve(s))
     found = weight_match(spec, ref, other, options=WeightOptions(skip=skip))
     assert sorted(solved[:3]) == [5, 6, 7]
     if not skip:
@@ -286,7 +286,7 @@ def test_every_order_visits_every_layer(skip, monkeypatch):
         assert sweeps == [[5, 6, 7]] * int(found.sweeps)
     orders = descent.sweep_orders(spec, WeightOptions(), 0, 0)
     seen = {next(orders) for _ in range(100)}
-    assert all(sorted(order) == sorted(spec.groups) for order in seen)
+    assert all(sorted(order) == sorted(spec.families) for order in seen)
     assert len(seen) == 6  # all orders of three groups occur
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from onebasin import seeds
-from onebasin.matching.assignment import solve, value
+from onebasin.matching.nested import solve_family, total_value
 from onebasin.matching.similarity import GroupTerms, RunningSimilarity, inner_product
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State
+
+#: Groups that are permuted together; see :attr:`Spec.families`.
+Family: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class WeightOptions:
         skip: Pass over groups whose neighbours did not change since their last assignment. The
             result is the same.
         order: Groups in the order of every sweep; ``None`` for a new random order each sweep.
+            Groups that share blocks are solved together, where the first of them stands.
     """
 
     max_sweeps: int = 100
@@ -38,24 +43,36 @@ class WeightOptions:
     order: Sequence[str] | None = None
 
 
-def sweep_orders(spec: Spec, options: WeightOptions, *ids: int) -> Iterator[tuple[str, ...]]:
-    """The order of the groups in each sweep, without end; ``ids`` number the random stream."""
+def sweep_orders(spec: Spec, options: WeightOptions, *ids: int) -> Iterator[tuple[Family, ...]]:
+    """The order of the families in each sweep, without end; ``ids`` number the random stream."""
     generator = seeds.stream("weight-match-order", *ids)
     while True:
         if options.order is not None:
-            yield tuple(options.order)
+            of = {group: family for family in spec.families for group in family}
+            yield tuple(dict.fromkeys(of[group] for group in options.order))
         else:
-            shuffled = torch.randperm(len(spec.groups), generator=generator).tolist()
-            yield tuple(spec.groups[k] for k in shuffled)
+            shuffled = torch.randperm(len(spec.families), generator=generator).tolist()
+            yield tuple(spec.families[k] for k in shuffled)
 
 
 class Pairs:
-    """A stack of pairs, ready for the descent."""
+    """A stack of pairs, ready for the descent; the spec is plain."""
 
     def __init__(self, spec: Spec, ref: State, other: State) -> None:
         self.spec, self.ref, self.other = spec, ref, other
         self.terms = {group: GroupTerms(spec, ref, other, group) for group in spec.groups}
         self.count = len(next(iter(ref.values())))
+        self.touched = {family: self._touched(family) for family in spec.families}
+
+    def _touched(self, family: Family) -> frozenset[Family]:
+        """The families that share a tensor with this one; itself if one tensor carries it twice."""
+        near = frozenset[str]().union(*(self.spec.neighbours(group) for group in family))
+        twice = any(self.terms[group].self_coupled for group in family)
+        return frozenset(
+            other
+            for other in self.spec.families
+            if (twice or near & set(family) if other == family else near & set(other))
+        )
 
     def objective(self, perms: dict[str, Tensor]) -> Float[Tensor, " models"]:
         """Inner product of ref with the permuted other."""
@@ -68,7 +85,7 @@ class Descent:
 
     perms: dict[str, Int[Tensor, "models _"]]
     objective: Float[Tensor, " models"]
-    stale: dict[str, Tensor]  # group -> [models] whether a neighbour changed since its last solve
+    stale: dict[Family, Tensor]  # [models] whether a neighbour changed since its last solve
     history: list[Tensor]
     sweeps: Int[Tensor, " models"]
     active: Tensor  # [models] pairs whose last sweep changed something
@@ -83,7 +100,7 @@ def _descend(
     now = Descent(
         perms=dict(start),
         objective=objective,
-        stale={group: everyone.clone() for group in pairs.spec.groups},
+        stale={family: everyone.clone() for family in pairs.spec.families},
         history=[objective],
         sweeps=torch.zeros_like(everyone, dtype=torch.long),
         active=everyone.clone(),
@@ -91,9 +108,9 @@ def _descend(
     )
     for _ in range(options.max_sweeps):
         moved = torch.zeros_like(everyone)
-        for group in next(orders):
-            chosen = (now.active & now.stale[group]) if options.skip else now.active
-            moved |= _update(pairs, now, group, chosen.nonzero().squeeze(-1), options.rtol)
+        for family in next(orders):
+            chosen = (now.active & now.stale[family]) if options.skip else now.active
+            moved |= _update(pairs, now, family, chosen.nonzero().squeeze(-1), options.rtol)
         now.sweeps += now.active
         now.history.append(now.objective)
         now.active = now.active & moved
@@ -103,30 +120,29 @@ def _descend(
 
 
 def _update(
-    pairs: Pairs, now: Descent, group: str, chosen: Int[Tensor, " pairs"], rtol: float
+    pairs: Pairs, now: Descent, family: Family, chosen: Int[Tensor, " pairs"], rtol: float
 ) -> Tensor:
-    """Solve one group of the chosen pairs; returns which of all pairs changed."""
+    """Solve one family of the chosen pairs; returns which of all pairs changed."""
     changed = torch.zeros_like(now.active)
     if len(chosen) == 0:
         return changed
-    terms = pairs.terms[group]
-    now.stale[group][chosen] = False
-    similarity = now.running[group].at(now.perms, chosen)
-    old = now.perms[group][chosen]
-    new = solve(similarity)
-    gain = value(similarity, new) - value(similarity, old)
-    if terms.self_coupled:  # the group stands on two axes of a tensor: no longer linear in it
-        trial = now.perms[group].index_copy(0, chosen, new)
-        gain = (pairs.objective({**now.perms, group: trial}) - now.objective)[chosen]
-    better = gain > rtol * terms.scale[chosen]
+    now.stale[family][chosen] = False
+    similar = {group: now.running[group].at(now.perms, chosen) for group in family}
+    old = {group: now.perms[group][chosen] for group in family}
+    new = solve_family(pairs.spec, similar)
+    gain = total_value(similar, new) - total_value(similar, old)
+    if family in pairs.touched[family]:  # on two axes of one tensor: no longer linear in it
+        trial = {group: now.perms[group].index_copy(0, chosen, new[group]) for group in family}
+        gain = (pairs.objective({**now.perms, **trial}) - now.objective)[chosen]
+    scale = torch.stack([pairs.terms[group].scale for group in family]).sum(0)
+    better = gain > rtol * scale[chosen]
     changed[chosen] = better
-    now.perms[group] = now.perms[group].index_copy(
-        0, chosen, torch.where(better.unsqueeze(-1), new, old)
-    )
+    for group in family:
+        kept = torch.where(better.unsqueeze(-1), new[group], old[group])
+        now.perms[group] = now.perms[group].index_copy(0, chosen, kept)
     now.objective = now.objective.index_add(0, chosen, torch.where(better, gain, 0.0))
-    touched = pairs.spec.neighbours(group) | ({group} if terms.self_coupled else set())
-    for neighbour in touched:
-        now.stale[neighbour] |= changed
+    for other in pairs.touched[family]:
+        now.stale[other] |= changed
     return changed
 
 
@@ -134,18 +150,19 @@ def best_start(pairs: Pairs, init: dict[str, Tensor], seed: int, options) -> Des
     """Run every start and keep, pair by pair, the end with the largest objective."""
     best = _descend(pairs, init, sweep_orders(pairs.spec, options, seed, 0), options)
     for restart in range(1, options.restarts):
-        start = _random_start(init, seed, restart)
+        start = _random_start(pairs.spec, init, seed, restart)
         found = _descend(pairs, start, sweep_orders(pairs.spec, options, seed, restart), options)
         best = _better(best, found)
     return best
 
 
-def _random_start(init: dict[str, Tensor], seed: int, restart: int) -> dict[str, Tensor]:
+def _random_start(
+    spec: Spec, init: dict[str, Tensor], seed: int, restart: int
+) -> dict[str, Tensor]:
     generator = seeds.stream("weight-match-start", seed, restart)
-    return {
-        group: torch.randperm(perm.shape[-1], generator=generator).to(perm.device).expand_as(perm)
-        for group, perm in init.items()
-    }
+    sizes = {group: perm.shape[-1] for group, perm in init.items()}
+    drawn = Permutation.random(spec, sizes, generator).perms
+    return {group: drawn[group].to(perm.device).expand_as(perm) for group, perm in init.items()}
 
 
 def _better(old: Descent, new: Descent) -> Descent:

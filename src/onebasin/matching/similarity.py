@@ -39,8 +39,11 @@ def group_similarity(
 
     .. math:: S = A_l P_{l-1}^{} B_l^T + A_{l+1}^T P_{l+1}^{} B_{l+1}^{} + a_l^{} b_l^T
 
-    Every tensor that carries the group takes part. Source: [ainsworth2023], eq. (2), Alg. 1.
+    Every compared tensor that carries the group takes part. Source: [ainsworth2023], eq. (2),
+    Alg. 1.
     """
+    (_, ref), (spec, other) = spec.unfold(ref), spec.unfold(other)
+    spec = spec.only(spec.compared)
     lead = 0 if spec.models(ref) is None else 1
     terms = []
     for name, axis in spec.occurrences(group):
@@ -55,9 +58,9 @@ def group_similarity(
 
 
 def inner_product(spec: Spec, ref: State, other: State) -> Float[Tensor, "*models"]:
-    r""":math:`\langle \theta_A, \theta_B \rangle` over the tensors that carry a group, float64."""
+    r""":math:`\langle \theta_A, \theta_B \rangle` over the tensors that are compared, float64."""
     lead = 0 if spec.models(ref) is None else 1
-    names = [name for name, on in spec.axes.items() if any(on)]
+    names = spec.compared
     first = ref[names[0]] if names else next(iter(ref.values()))
     total = torch.zeros(first.shape[:lead], dtype=torch.float64, device=first.device)
     for name in names:

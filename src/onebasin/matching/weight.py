@@ -8,7 +8,7 @@ from torch import Tensor
 from onebasin.errors import InputError
 from onebasin.matching.descent import Descent, Pairs, WeightOptions, best_start
 from onebasin.matching.identity import identity_match
-from onebasin.matching.parallel import spread
+from onebasin.parallel import spread
 from onebasin.matching.result import Match
 from onebasin.registry import register
 from onebasin.symmetry.permutation import Permutation
@@ -42,8 +42,9 @@ def weight_match(
     .. math:: \arg\max_\pi \langle \theta_A, \pi(\theta_B) \rangle
               = \arg\min_\pi \| \theta_A - \pi(\theta_B) \|^2
 
-    One group at a time, in random order, the others held fixed: a linear assignment. No step lowers
-    the objective, so it ends.
+    One group at a time, in random order, the others held fixed: a linear assignment (groups that
+    share blocks together: see :func:`~onebasin.matching.nested.solve_groups`). No step lowers the
+    objective, so it ends.
 
     Source: [ainsworth2023], §3.2, eq. (2), Alg. 1. Departures: every tensor that carries a group
     takes part, biases too; similarities are float64; the tolerance is relative and a tie keeps the
@@ -72,7 +73,8 @@ def weight_match(
     device = next(iter(ref.values())).device
     first = init if init is not None else Permutation.identity(spec, sizes, models)
     perms = _starts(spec, first.to(device), sizes, models or 1)
-    moving = Spec({name: on for name, on in spec.axes.items() if any(on)})
+    (plain, ref), (_, other) = spec.unfold(ref), spec.unfold(other)
+    moving = plain.only(plain.compared)
     left, right = (_as_stack(moving, state, models) for state in (ref, other))
     size = _pairs_at_once(left, sizes, device)
 

@@ -112,10 +112,9 @@ class _Work:
     def pairwise(self) -> Float[Tensor, ""]:
         """Sum of the inner products of all pairs of networks."""
         total = torch.zeros((), dtype=torch.float64)
-        for name, on in self.spec.axes.items():
-            if any(on):
-                flat = self.states[name].flatten(1)
-                total = total + (flat.sum(0).square().sum() - flat.square().sum()).cpu() / 2
+        for name in self.spec.compared:
+            flat = self.states[name].flatten(1)
+            total = total + (flat.sum(0).square().sum() - flat.square().sum()).cpu() / 2
         return total
 
     def align(self, model: int, seed: int, options: WeightOptions) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -40,20 +40,26 @@ class Spec:
         axes: Tensor name to the entry of each of its axes, e.g.
             ``{"layers.0.weight": ("hidden.0", None), "layers.0.bias": ("hidden.0",)}``.
         nested: Group to the name of its blocks and their number, e.g. ``{"qk": ("heads", 4)}``.
-        fixed: Why an axis stays, by (tensor name, axis). For people; two specs may be equal
-            without it.
-        taps: Where the activations of a group can be read. Equality ignores it too.
+        carried: Tensors that are moved with the others but not compared when networks are matched,
+            such as the running statistics of a batch norm. Equality ignores this and what follows.
+        fixed: Why an axis stays, by (tensor name, axis).
+        taps: Where the activations of a group can be read.
     """
 
     axes: Mapping[str, tuple[Entry, ...]]
     nested: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    carried: frozenset[str] = field(default=frozenset(), compare=False)
     fixed: Mapping[tuple[str, int], str] = field(default_factory=dict, compare=False)
     taps: Mapping[str, Tap] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         axes = {name: tuple(map(normal, on)) for name, on in self.axes.items()}
         nested = {group: (name, blocks) for group, (name, blocks) in self.nested.items()}
+        unknown = sorted(set(self.carried) - set(axes))
+        if unknown:
+            raise InputError("carried", unknown, "must be tensors of the spec")
         object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "carried", frozenset(self.carried))
         object.__setattr__(self, "nested", {g: on for g, on in nested.items() if on[1] != 1})
         if self.nested:
             check_nested(self.nested, self.groups)
@@ -78,8 +84,12 @@ class Spec:
         """The spec of the unfolded tensors, itself if it is plain."""
         if self.is_plain:
             return self
-        parts = (unfolding.pieces(name, on) for name, on in self.axes.items())
-        return Spec({name: on for each in parts for name, _, on in each}, self.nested)
+        axes, carried = {}, set()
+        for name, on in self.axes.items():
+            found = {piece: flat for piece, _, flat in unfolding.pieces(name, on)}
+            axes |= found
+            carried |= set(found) if name in self.carried else set()
+        return Spec(axes, self.nested, frozenset(carried))
 
     @cached_property
     def families(self) -> tuple[tuple[str, ...], ...]:
@@ -88,6 +98,22 @@ class Spec:
         for group in self.groups:
             found.setdefault(root(self.nested, group), []).append(group)
         return tuple(tuple(family) for family in found.values())
+
+    @cached_property
+    def compared(self) -> tuple[str, ...]:
+        """The tensors by which networks are matched: those with a group that are not carried."""
+        return tuple(n for n, on in self.axes.items() if any(on) and n not in self.carried)
+
+    def only(self, names: Sequence[str]) -> Spec:
+        """The spec of some of the tensors, by names of this spec."""
+        axes = {name: self.axes[name] for name in names}
+        pending, nested = list(Spec(axes).groups), {}
+        while pending:
+            group = pending.pop()
+            if group in self.nested:
+                nested[group] = self.nested[group]
+                pending.append(nested[group][0])
+        return Spec(axes, nested, self.carried & set(axes))
 
     def occurrences(self, group: str) -> tuple[tuple[str, int], ...]:
         """Every (tensor name, axis) on which ``group`` acts."""
@@ -251,9 +277,10 @@ class Spec:
     def to_json(self) -> str:
         """This spec as JSON text, tensors in order; reasons and taps are left out."""
         axes = {name: [to_data(entry) for entry in on] for name, on in self.axes.items()}
-        if not self.nested:
+        if not self.nested and not self.carried:
             return json.dumps(axes)
-        return json.dumps({"axes": axes, "nested": {g: list(on) for g, on in self.nested.items()}})
+        nested = {group: list(on) for group, on in self.nested.items()}
+        return json.dumps({"axes": axes, "nested": nested, "carried": sorted(self.carried)})
 
     @staticmethod
     def from_json(text: str) -> Spec:
@@ -263,11 +290,12 @@ class Spec:
             InputError: if ``text`` is not such a spec.
         """
         try:
-            data, nested = json.loads(text), {}
-            if isinstance(data.get("axes"), dict):
-                nested, data = data["nested"], data["axes"]
-            axes = {str(name): tuple(from_data(entry) for entry in on) for name, on in data.items()}
-            return Spec(axes, {str(g): (str(name), int(k)) for g, (name, k) in nested.items()})
+            data = json.loads(text)
+            if not isinstance(data.get("axes"), dict):
+                data = {"axes": data, "nested": {}, "carried": []}
+            axes = {str(n): tuple(from_data(e) for e in on) for n, on in data["axes"].items()}
+            nested = {str(g): (str(name), int(k)) for g, (name, k) in data["nested"].items()}
+            return Spec(axes, nested, frozenset(data["carried"]))
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise InputError("text", text, "is not a spec; pass what to_json returned") from error
 
