@@ -67,7 +67,7 @@ def clouds(panel, points: np.ndarray, complete: np.ndarray) -> None:
     grid = panel.subplots(-(-len(points) // side), side, squeeze=False)
     for axes in grid.flat:
         bare(axes)
-    for axes, cloud, whole in zip(grid.flat, points, complete, strict=False):
+    for axes, cloud, whole in zip(grid.flat, points, complete.tolist(), strict=False):
         small_cloud(axes, cloud, whole)
 
 
