@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,9 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from onebasin.errors import InputError
-from onebasin.matching.assignment import solve, value
+from onebasin.matching.capture import activations
+from onebasin.matching.nested import solve_groups, total_value
 from onebasin.matching.result import Match
-from onebasin.networks.population import call
+from onebasin.networks import population
 from onebasin.registry import register
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State
@@ -27,12 +28,13 @@ class ActivationOptions:
         objective: ``"least_squares"`` for the mean product of two units' activations (not centred),
             ``"correlation"`` for Pearson's correlation, 0 where a unit is constant.
         at: Activations ``"pre"`` or ``"post"`` the activation function.
-        batch: Samples run through the networks at once.
+        batch: Inputs run through the networks at once; by default 4096, and 128 of images and
+            sequences, whose positions are samples too.
     """
 
     objective: Literal["least_squares", "correlation"] = "least_squares"
     at: Literal["pre", "post"] = "post"
-    batch: int = 4096
+    batch: int | None = None
 
 
 @register(
@@ -61,15 +63,18 @@ def activation_match(
     .. math:: \arg\min_P \| X_A - P X_B \|^2 = \arg\max_P \langle P, X_A X_B^T \rangle
 
     Source: [ballerini2023], §2.3.1, eq. 2.1, Alg. 2.1; [ainsworth2023], §3.1, eq. (1). Correlation
-    is the variant of [ainsworth2023]'s convolutional networks. One pass over the data; moments are
-    float64 and merged batch by batch, so that large means do not cancel.
+    is the variant of [ainsworth2023]'s convolutional networks. Every position of an image or a
+    sequence is a sample, and a group that is read at several places has the samples of all. One
+    pass over the data (the authors' code takes two); moments are float64 and merged batch by batch,
+    so that large means do not cancel.
 
     Args:
         spec: The groups.
         ref: One network, or a stack of them.
         other: The networks to be permuted, one for each of ref.
-        network: The kind of network; called with ``capture=options.at`` it returns its output and
-            for every group the activations ``[*models samples units]``.
+        network: The kind of network, in evaluation mode; called with ``capture=options.at`` it
+            returns its output and for every group the activations ``[*models samples units]``. Any
+            other module is read at ``spec.taps``.
         data: Inputs ``[samples ...]``, shared, or ``[models samples ...]`` for each pair its own.
         options: Objective, place and batch size.
 
@@ -86,15 +91,17 @@ def activation_match(
     _check(spec, data, options)
     models = spec.models(ref)
     moments: dict[str, Moments] = {}
-    for inputs in batches(data, options.batch, models):
-        seen = [call(network, state, inputs, capture=options.at)[1] for state in (ref, other)]
+    own = models is not None and population.per_model(network, data, models)
+    size = options.batch or (4096 if data.ndim - own <= 2 else 128)
+    for inputs in data.split(size, 1 if own else 0):
+        seen = [activations(network, spec, state, inputs, options.at) for state in (ref, other)]
         for group in spec.groups:
             _check_seen(spec, ref, group, seen[0])
             moments.setdefault(group, Moments()).add(seen[0][group], seen[1][group])
     similar = {group: moments[group].similarity(options.objective) for group in spec.groups}
-    perms = {group: solve(similarity) for group, similarity in similar.items()}
+    perms = solve_groups(spec, similar)
     still = Permutation.identity(spec, spec.sizes(ref), models).to(data.device).perms
-    history = torch.stack([_total(similar, still), _total(similar, perms)])
+    history = torch.stack([total_value(similar, still), total_value(similar, perms)])
     return Match(
         element=Permutation(spec, perms),
         objective=history[-1],
@@ -164,16 +171,12 @@ def batches(data: Tensor, size: int, models: int | None) -> Iterator[Tensor]:
     yield from data.split(size, axis)
 
 
-def _total(similar: Mapping[str, Tensor], perms: Mapping[str, Tensor]) -> Float[Tensor, "*models"]:
-    return torch.stack([value(similar[group], perms[group]) for group in similar]).sum(0)
-
-
 def _check(spec: Spec, data: Tensor, options: ActivationOptions) -> None:
     choices = {"objective": ("least_squares", "correlation"), "at": ("pre", "post")}
     for name, allowed in choices.items():
         if getattr(options, name) not in allowed:
             raise InputError(f"options.{name}", getattr(options, name), f"choose one of {allowed}")
-    if options.batch < 1:
+    if options.batch is not None and options.batch < 1:
         raise InputError("options.batch", options.batch, "must be 1 or more")
     if not spec.groups:
         raise InputError("spec", spec.groups, "has no group of units to match")
