@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from onebasin.errors import InputError
-from onebasin.symmetry import storage
-from onebasin.symmetry.action import Element
+from onebasin.symmetry import nested
+from onebasin.symmetry.axes import Inner, index
+from onebasin.symmetry.element import GroupElement, check_sizes
 from onebasin.symmetry.spec import Spec, State
 
 
 @dataclass(frozen=True, eq=False)
-class Permutation:
+class Permutation(GroupElement):
     """A permutation of the units of every group: ``perm[i] = j`` gives unit i the old unit j.
 
     In an alignment, unit i of ``ref`` receives unit j of ``other``. As a matrix, ``P[i, perm[i]]``
@@ -33,19 +34,17 @@ class Permutation:
         InputError: if a group is missing or its indices are not a permutation.
     """
 
-    spec: Spec
+    kind: ClassVar[str] = "permutation"
+    parts: ClassVar[tuple[str, ...]] = ("perms",)
+
     perms: Mapping[str, Int[Tensor, "*models _"]]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "perms", dict(self.perms))
-        check_groups(self.spec, self.perms, "perms")
+        super().__post_init__()
         for group, perm in self.perms.items():
-            _check_permutation(group, perm)
-
-    @property
-    def models(self) -> int | None:
-        """Number of permutations in the stack, ``None`` for a single one."""
-        return models_of(self.perms)
+            check_permutation(group, perm)
+        if self.spec.nested:
+            nested.check(self.spec.nested, self.perms)
 
     @staticmethod
     def identity(spec: Spec, sizes: Mapping[str, int], models: int | None = None) -> Permutation:
@@ -68,14 +67,17 @@ class Permutation:
     ) -> Permutation:
         """A uniformly random permutation of each group, drawn from ``generator``."""
 
-        def draw(units: int) -> Tensor:
-            rows = [
-                torch.randperm(units, generator=generator, device=generator.device)
-                for _ in range(models or 1)
-            ]
-            return rows[0] if models is None else torch.stack(rows)
+        def draw(family: tuple[str, ...]) -> dict[str, Tensor]:
+            units = {group: sizes[group] for group in family}
+            rows = [nested.draw(spec.nested, units, generator) for _ in range(models or 1)]
+            return (
+                rows[0] if models is None else {g: torch.stack([r[g] for r in rows]) for g in units}
+            )
 
-        return Permutation(spec, {group: draw(sizes[group]) for group in spec.groups})
+        perms: dict[str, Tensor] = {}
+        for family in spec.families:
+            perms |= draw(family)
+        return Permutation(spec, perms)
 
     def compose(self, first: Permutation) -> Permutation:
         """This permutation after ``first``: ``apply(p.compose(q), s) == apply(p, apply(q, s))``.
@@ -83,7 +85,7 @@ class Permutation:
         Raises:
             InputError: if the two belong to different specs or sizes.
         """
-        check_same(self, first, self.perms, first.perms)
+        self.check_same(first)
         return Permutation(
             self.spec, {group: take(first.perms[group], self.perms[group]) for group in self.perms}
         )
@@ -131,45 +133,18 @@ class Permutation:
     def act(self, state: State) -> dict[str, Tensor]:
         """Permute weights; called by :func:`onebasin.symmetry.action.apply`."""
         lead = 0 if self.spec.models(state) is None else 1
-        sizes = {group: perm.shape[-1] for group, perm in self.perms.items()}
-        check_sizes(sizes, self.spec.sizes(state))
+        check_sizes(self.sizes, self.spec.sizes(state))
         moved = dict(state)
         for name, on in self.spec.axes.items():
-            for axis, group in enumerate(on):
-                if group is not None:
-                    perm = self.perms[group].to(moved[name].device)
-                    moved[name] = permute(moved[name], perm, axis + lead)
+            for axis, entry in enumerate(on):
+                if isinstance(entry, Inner):  # axis 0, which holds the blocks, has been moved
+                    blocks = self.spec.nested[entry.group][1]
+                    perm = self.perms[entry.group].to(moved[name].device)
+                    moved[name] = permute_inside(moved[name], perm, blocks, lead)
+                elif entry is not None:
+                    perm = self.perms[entry] if isinstance(entry, str) else index(entry, self.perms)
+                    moved[name] = permute(moved[name], perm.to(moved[name].device), axis + lead)
         return moved
-
-    def select(self, model: int) -> Permutation:
-        """One permutation of the stack."""
-        return Permutation(self.spec, {group: perm[model] for group, perm in self.perms.items()})
-
-    @staticmethod
-    def stack(elements: Sequence[Permutation]) -> Permutation:
-        """A stack of single permutations of one spec."""
-        groups = elements[0].spec.groups
-        return Permutation(
-            elements[0].spec, {g: torch.stack([one.perms[g] for one in elements]) for g in groups}
-        )
-
-    def to(self, device: torch.device | str) -> Permutation:
-        """The same permutation on another device."""
-        return Permutation(self.spec, {group: p.to(device) for group, p in self.perms.items()})
-
-    def save(self, path: Path | str) -> None:
-        """Write to a safetensors file, atomically, the spec as JSON in its header."""
-        storage.write(path, "permutation", self.spec, self.perms)
-
-    @staticmethod
-    def load(path: Path | str) -> Permutation:
-        """Read a file written by :meth:`save`; nothing is unpickled.
-
-        Raises:
-            CorruptFileError: if the file is damaged.
-            InputError: if it holds something else.
-        """
-        return Permutation(*storage.read(path, "permutation"))
 
 
 def permute(tensor: Tensor, perm: Int[Tensor, "*models units"], axis: int) -> Tensor:
@@ -190,6 +165,25 @@ def permute(tensor: Tensor, perm: Int[Tensor, "*models units"], axis: int) -> Te
     return tensor.take_along_dim(perm.view(shape), axis)
 
 
+def permute_inside(
+    tensor: Tensor, perm: Int[Tensor, "*models fan"], blocks: int, lead: int
+) -> Tensor:
+    """A grouped convolution's weight ``[out, fan / blocks, ...]`` with its inputs reordered.
+
+    Args:
+        tensor: The weight, its outputs permuted already.
+        perm: Permutation of all inputs; what it does inside each block is used.
+        blocks: Number of blocks, the groups of the convolution.
+        lead: Number of leading dimensions of ``tensor`` (0 or 1).
+    """
+    inner = perm.shape[-1] // blocks
+    rows = (perm % inner).unflatten(-1, (blocks, inner))
+    rows = rows.repeat_interleave(tensor.shape[lead] // blocks, -2)  # [*models out inner]
+    if rows.ndim < lead + 2:
+        rows = rows.unsqueeze(0)
+    return tensor.take_along_dim(rows.view(*rows.shape, *[1] * (tensor.ndim - lead - 2)), lead + 1)
+
+
 def take(values: Tensor, perm: Tensor) -> Tensor:
     """``values[..., perm]``, either of them possibly a stack."""
     if perm.ndim < values.ndim:
@@ -197,46 +191,8 @@ def take(values: Tensor, perm: Tensor) -> Tensor:
     return values.expand(perm.shape).gather(-1, perm)
 
 
-def models_of(tensors: Mapping[str, Tensor]) -> int | None:
-    """Length of the models dimension of per-group tensors ``[*models units]``."""
-    first = next(iter(tensors.values()), None)
-    return None if first is None or first.ndim == 1 else len(first)
-
-
-def check_groups(spec: Spec, tensors: Mapping[str, Tensor], name: str) -> None:
-    """Refuse per-group tensors that do not cover the spec's groups in one common stack."""
-    if set(tensors) != set(spec.groups):
-        raise InputError(name, sorted(tensors), f"needs one entry per group {list(spec.groups)}")
-    leads = {tuple(tensor.shape[:-1]) for tensor in tensors.values()}
-    if len(leads) > 1 or any(tensor.ndim not in (1, 2) for tensor in tensors.values()):
-        shapes = {group: tuple(tensor.shape) for group, tensor in tensors.items()}
-        raise InputError(name, shapes, "each entry must be [units], or [models units] on all")
-
-
-def check_same(mine: Element, theirs: Element, left: Mapping, right: Mapping) -> None:
-    """Refuse to combine elements of different specs, sizes or stacks."""
-    if mine.spec != theirs.spec:
-        raise InputError("first", theirs.spec.groups, "belongs to another spec; use one for both")
-    check_sizes(
-        {group: tensor.shape[-1] for group, tensor in left.items()},
-        {group: tensor.shape[-1] for group, tensor in right.items()},
-    )
-    if None not in (mine.models, theirs.models) and mine.models != theirs.models:
-        raise InputError("first", f"{theirs.models} models", f"must be a stack of {mine.models}")
-
-
-def check_sizes(mine: Mapping[str, int], theirs: Mapping[str, int]) -> None:
-    """Refuse an element for other numbers of units than the state has."""
-    for group, units in mine.items():
-        if theirs[group] != units:
-            raise InputError(
-                f"state, group {group!r}",
-                f"{theirs[group]} units",
-                f"the element moves {units}; use one made for this architecture",
-            )
-
-
-def _check_permutation(group: str, perm: Tensor) -> None:
+def check_permutation(group: str, perm: Tensor) -> None:
+    """Refuse indices that are not a permutation of ``0 .. units - 1``."""
     whole = not (perm.is_floating_point() or perm.is_complex() or perm.dtype == torch.bool)
     count = torch.arange(perm.shape[-1], device=perm.device)
     if not whole or not torch.equal(perm.sort().values, count.expand_as(perm)):

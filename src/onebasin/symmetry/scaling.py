@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from onebasin.errors import InputError
-from onebasin.symmetry import storage
-from onebasin.symmetry.permutation import check_groups, check_same, check_sizes, models_of
+from onebasin.symmetry.element import GroupElement, along, check_sizes
 from onebasin.symmetry.spec import Spec, State
 
 
 @dataclass(frozen=True, eq=False)
-class Scaling:
+class Scaling(GroupElement):
     r"""A positive factor for every unit: incoming weights times s, outgoing weights divided by s.
 
     Keeps a network whose activation is positively homogeneous, such as ReLU:
@@ -33,12 +32,13 @@ class Scaling:
         InputError: if a group is missing or a factor is not positive and finite.
     """
 
-    spec: Spec
+    kind: ClassVar[str] = "scaling"
+    parts: ClassVar[tuple[str, ...]] = ("scales",)
+
     scales: Mapping[str, Float[Tensor, "*models _"]]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scales", dict(self.scales))
-        check_groups(self.spec, self.scales, "scales")
+        super().__post_init__()
         for group, scale in self.scales.items():
             if not (scale.is_floating_point() and (torch.isfinite(scale) & (scale > 0)).all()):
                 raise InputError(
@@ -46,11 +46,6 @@ class Scaling:
                     scale.tolist() if scale.numel() <= 16 else tuple(scale.shape),
                     "every factor must be positive and finite; a sign needs its own symmetry",
                 )
-
-    @property
-    def models(self) -> int | None:
-        """Number of scalings in the stack, ``None`` for a single one."""
-        return models_of(self.scales)
 
     @staticmethod
     def identity(spec: Spec, sizes: Mapping[str, int], models: int | None = None) -> Scaling:
@@ -81,7 +76,7 @@ class Scaling:
         Raises:
             InputError: if the two belong to different specs or sizes.
         """
-        check_same(self, first, self.scales, first.scales)
+        self.check_same(first)
         return Scaling(
             self.spec, {group: self.scales[group] * first.scales[group] for group in self.scales}
         )
@@ -99,46 +94,15 @@ class Scaling:
     def act(self, state: State) -> dict[str, Tensor]:
         """Scale weights; called by :func:`onebasin.symmetry.action.apply`."""
         lead = 0 if self.spec.models(state) is None else 1
-        sizes = {group: scale.shape[-1] for group, scale in self.scales.items()}
-        check_sizes(sizes, self.spec.sizes(state))
+        check_sizes(self.sizes, self.spec.sizes(state))
         moved = dict(state)
         for name, on in self.spec.axes.items():
-            for axis, group in enumerate(on):
-                if group is not None:
-                    factor = self.scales[group].to(moved[name])
+            for axis, entry in enumerate(on):
+                if entry is not None:
+                    factor = self.spec.along(entry, self.scales).to(moved[name])
                     factor = along(factor, axis + lead, moved[name].ndim)
                     moved[name] = moved[name] * factor if axis == 0 else moved[name] / factor
         return moved
-
-    def select(self, model: int) -> Scaling:
-        """One scaling of the stack."""
-        return Scaling(self.spec, {group: scale[model] for group, scale in self.scales.items()})
-
-    @staticmethod
-    def stack(elements: Sequence[Scaling]) -> Scaling:
-        """A stack of single scalings of one spec."""
-        groups = elements[0].spec.groups
-        return Scaling(
-            elements[0].spec, {g: torch.stack([one.scales[g] for one in elements]) for g in groups}
-        )
-
-    def to(self, device: torch.device | str) -> Scaling:
-        """The same scaling on another device."""
-        return Scaling(self.spec, {group: s.to(device) for group, s in self.scales.items()})
-
-    def save(self, path: Path | str) -> None:
-        """Write to a safetensors file, atomically, the spec as JSON in its header."""
-        storage.write(path, "scaling", self.spec, self.scales)
-
-    @staticmethod
-    def load(path: Path | str) -> Scaling:
-        """Read a file written by :meth:`save`; nothing is unpickled.
-
-        Raises:
-            CorruptFileError: if the file is damaged.
-            InputError: if it holds something else.
-        """
-        return Scaling(*storage.read(path, "scaling"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,15 +169,6 @@ def incoming_norm(spec: Spec, state: State, group: str) -> Float[Tensor, "*model
     if not rows:
         raise InputError("spec", group, "has no incoming weights; a canonical form needs them")
     return torch.stack(rows).sum(0).sqrt()
-
-
-def along(factor: Tensor, axis: int, ndim: int) -> Tensor:
-    """``factor`` ``[*models units]`` viewed so that it multiplies ``axis`` of a tensor."""
-    shape = [1] * ndim
-    shape[axis] = factor.shape[-1]
-    if factor.ndim == 2:
-        shape[0] = len(factor)
-    return factor.reshape(shape)
 
 
 def _head_factor(state: State, head: Sequence[str], *, lead: int) -> Float[Tensor, "*models"]:

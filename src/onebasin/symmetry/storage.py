@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -17,22 +18,35 @@ from onebasin.symmetry.spec import Spec
 _HEADER = "onebasin"
 
 
-def write(path: Path | str, kind: str, spec: Spec, tensors: Mapping[str, Tensor]) -> None:
+def write(
+    path: Path | str,
+    kind: str,
+    spec: Spec,
+    parts: Mapping[str, Mapping[str, Tensor]],
+    values: Mapping[str, Any],
+) -> None:
     """Write one element atomically: a reader sees the old file or the new one, never a part.
 
     Args:
         path: Target file.
         kind: Name of the element type, checked when reading.
         spec: The element's spec.
-        tensors: One tensor per group.
+        parts: For each part of the element one tensor per group.
+        values: Its plain values, as JSON.
     """
-    header = json.dumps({"kind": kind, "version": 1, "spec": json.loads(spec.to_json())})
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    files.write(Path(path), save(whole, metadata={_HEADER: header}))
+    named = {"kind": kind, "version": 1, "spec": json.loads(spec.to_json()), "values": dict(values)}
+    whole = {
+        f"{part}/{group}": tensor.detach().cpu().contiguous()
+        for part, tensors in parts.items()
+        for group, tensor in tensors.items()
+    }
+    files.write(Path(path), save(whole, metadata={_HEADER: json.dumps(named)}))
 
 
-def read(path: Path | str, kind: str) -> tuple[Spec, dict[str, Tensor]]:
-    """Read what :func:`write` wrote, onto the CPU.
+def read(
+    path: Path | str, kind: str, parts: Sequence[str]
+) -> tuple[Spec, dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Read what :func:`write` wrote, onto the CPU: spec, parts and plain values.
 
     Raises:
         CorruptFileError: if the file is cut short or not ours.
@@ -40,14 +54,18 @@ def read(path: Path | str, kind: str) -> tuple[Spec, dict[str, Tensor]]:
         FileNotFoundError: if there is no such file.
     """
     remedy = f"save the {kind} again"
+    found: dict[str, dict[str, Tensor]] = {part: {} for part in parts}
     try:
         with safe_open(str(path), framework="pt") as file:
             header = json.loads((file.metadata() or {})[_HEADER])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        spec = Spec.from_json(json.dumps(header["spec"]))
-        found = header["kind"]
+            if header["kind"] == kind:
+                for name in file.keys():  # noqa: SIM118
+                    part, group = name.split("/", 1)
+                    found[part][group] = file.get_tensor(name)
+        spec, values = Spec.from_json(json.dumps(header["spec"])), dict(header["values"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CorruptFileError(path, remedy) from error
-    if found != kind:
-        raise InputError("path", str(path), f"holds a {found}, not a {kind}; load it as that")
-    return spec, tensors
+    if header["kind"] != kind:
+        other = header["kind"]
+        raise InputError("path", str(path), f"holds a {other}, not a {kind}; load it as that")
+    return spec, found, values
