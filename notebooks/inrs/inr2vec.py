@@ -27,6 +27,7 @@
 import torch
 
 from onebasin import book, seeds
+from onebasin.data import shapes as data
 from onebasin.networks import Siren
 from onebasin.plotting import inr2vec as draw
 from onebasin.plotting.inrs import picture
@@ -34,14 +35,14 @@ from onebasin.shapes import Counts, metrics
 
 # %% tags=["parameters"]
 profile = "smoke"
-train = ["generated/airplane_{}", 0, 39]  # names, first and last number
-unseen = ["generated/airplane_{}", 100, 111]
-twice = ["generated/airplane_{}", 200, 205]  # shapes with several networks each, seen by no encoder
-starts = 4  # the shared start and others, for every shape of `twice`
-width = 24  # units of each of the four hidden layers
+train = ["generated/airplane_{}", 0, 35]  # names, first and last number
+unseen = ["generated/airplane_{}", 100, 109]
+twice = ["generated/airplane_{}", 200, 204]  # shapes with several networks each, seen by no encoder
+starts = 3  # the shared start and others, for every shape of `twice`
+width = 32  # units of each of the four hidden layers
 points = 512  # of the cloud an INR is fitted to
-samples = 2000  # labelled points around it
-steps = 150
+samples = 8000  # labelled points around it
+steps = 300
 batch = 200
 lr = 1e-3
 together = 64  # networks fitted at once
@@ -157,8 +158,10 @@ from onebasin.shapes.inr2vec_population import Member
 
 
 def names(block):
-    """Shape names of a block: what all share, first and last number."""
-    return [block[0].format(number) for number in range(block[1], block[2] + 1)]
+    """Names with all numbers from one to another, or of every n-th shape of a pack."""
+    if "{" in block[0]:
+        return [block[0].format(number) for number in range(block[1], block[2] + 1)]
+    return data.names(block[0])[block[1] :: block[2]]
 
 
 kept = {name.rpartition("/")[2] for name in names(twice)}
