@@ -8,8 +8,8 @@ from torch import Tensor
 from onebasin.errors import InputError
 from onebasin.matching.descent import Descent, Pairs, WeightOptions, best_start
 from onebasin.matching.identity import identity_match
-from onebasin.parallel import spread
 from onebasin.matching.result import Match
+from onebasin.parallel import spread
 from onebasin.registry import register
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from onebasin.errors import InputError
+from onebasin.networks.activations import Activation
 
 if TYPE_CHECKING:
     from onebasin.symmetry.spec import Spec
@@ -29,14 +30,24 @@ class Dense(nn.Module):
 
     Args:
         widths: Units of every layer, inputs and outputs included, e.g. ``(3, 64, 64, 1)``.
+        activation: The function between layers, applied to what :func:`affine` returns.
+        gain: Factor inside it, ``activation(gain * (W x + b))``.
         generator: Stream of the initial draw; by default ``seeds.stream("init", 0)``.
 
     Raises:
         InputError: if there is no layer or a width below 1.
     """
 
-    def __init__(self, widths: Sequence[int], *, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        activation: Activation,
+        *,
+        gain: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
+        self.activation, self.gain = activation, gain
         self.widths = tuple(int(width) for width in widths)
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise InputError("widths", tuple(widths), "give at least two widths, each at least 1")
@@ -56,13 +67,6 @@ class Dense(nn.Module):
         """Half-widths of the uniform initial draw of a layer's weights and of its biases."""
         bound = self.widths[layer] ** -0.5
         return bound, bound
-
-    def activation(self, pre: Tensor) -> Tensor:
-        """The element-wise function between layers, applied to what :meth:`affine` returns."""
-        raise NotImplementedError
-
-    #: Factor inside the activation, ``activation(gain * (W x + b))``.
-    gain: float = 1.0
 
     @torch.no_grad()
     def redraw(self, generator: torch.Generator | None = None) -> None:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from onebasin.errors import InputError
+from onebasin.networks.activations import ACTIVATIONS
 from onebasin.networks.dense import Dense
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "gelu": torch.nn.functional.gelu,
-    "sin": torch.sin,
-    "identity": lambda pre: pre,
-}
 
 
 class Mlp(Dense):
@@ -27,7 +18,7 @@ class Mlp(Dense):
 
     Args:
         widths: Units of every layer, inputs and outputs included.
-        activation: One of :data:`ACTIVATIONS`.
+        activation: One of :data:`~onebasin.networks.activations.ACTIVATIONS`.
         generator: Stream of the initial draw; by default ``seeds.stream("init", 0)``.
 
     Raises:
@@ -44,11 +35,7 @@ class Mlp(Dense):
         if activation not in ACTIVATIONS:
             raise InputError("activation", activation, f"choose one of {sorted(ACTIVATIONS)}")
         self.activation_name = activation
-        super().__init__(widths, generator=generator)
-
-    def activation(self, pre: Tensor) -> Tensor:
-        """The activation, element by element."""
-        return ACTIVATIONS[self.activation_name](pre)
+        super().__init__(widths, ACTIVATIONS[activation], generator=generator)
 
     def extra_repr(self) -> str:
         """Shown by ``print``: widths and activation."""

@@ -10,21 +10,26 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from threading import Event
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from onebasin import seeds as streams
 from onebasin.errors import InputError
+from onebasin.networks.backprop import Backprop, Loss, losses
+from onebasin.networks.dense import Dense
+from onebasin.parallel import spread
 
 State = Mapping[str, Tensor]
 Seed = int | tuple[int, ...] | torch.Generator
 Sample = Callable[[int, slice], tuple[Tensor, Tensor]]
-Loss = Callable[[Tensor, Tensor], Tensor]
+Gradients = Callable[[Tensor, Tensor, float], Tensor]
 
-#: Elements of one activation that stay in the cache of a CPU core pair (2.5 MB in float32).
-_CACHE_ELEMENTS = 640_000
+#: Elements of one activation that stay in the cache of a CPU core (1.3 MB in float32).
+_CACHE_ELEMENTS = 320_000
 #: The same for an accelerator, where the limit is memory and kernels want to be large.
 _DEVICE_ELEMENTS = 1 << 27
 _PIECE = 1250
@@ -151,8 +156,9 @@ def _lift(found):
 class Batches:
     """Mini-batches of every network's own data, without replacement, in its own order.
 
-    The data are shuffled anew at the start of each epoch by the stream ``(name, *seed, epoch)`` and
-    then walked through; a last batch that is not full is left out.
+    The order is drawn anew at the start of each epoch by the stream ``(name, *seed, epoch)`` and
+    then walked through; a last batch that is not full is left out. The data are not copied but for
+    the batch at hand, and may be one set seen by all networks (``data.expand(models, ...)``).
 
     Args:
         inputs: ``[models samples ...]``.
@@ -172,30 +178,39 @@ class Batches:
         if not len(inputs) == len(targets) == len(seeds):
             raise InputError("seeds", len(seeds), f"give one for each of {len(inputs)} networks")
         self.inputs, self.targets, self.batch, self.seeds = inputs, targets, batch, list(seeds)
-        self._epoch: tuple[int, slice] | None = None
-        self._shuffled: tuple[Tensor, Tensor] | None = None
+        self._orders: dict[tuple[int, int], tuple[int, Tensor]] = {}
 
     def __call__(self, step: int, models: slice) -> tuple[Tensor, Tensor]:
         """The batch of one step for a range of networks: inputs and targets."""
         per_epoch = self.inputs.shape[1] // self.batch
         epoch, position = divmod(step, per_epoch)
-        if self._epoch != (epoch, models):
-            self._shuffled = None  # free before the next copy is made
-            self._shuffled, self._epoch = self._shuffle(epoch, models), (epoch, models)
-        rows = slice(position * self.batch, (position + 1) * self.batch)
-        inputs, targets = self._shuffled  # type: ignore[misc]
-        return inputs[:, rows], targets[:, rows]
+        rows = self._order(epoch, models)[:, position * self.batch : (position + 1) * self.batch]
+        return _take(self.inputs[models], rows), _take(self.targets[models], rows)
 
-    def _shuffle(self, epoch: int, models: slice) -> tuple[Tensor, Tensor]:
-        inputs, targets = self.inputs[models], self.targets[models]
-        mixed = torch.empty_like(inputs), torch.empty_like(targets)
-        for k, seed in enumerate(self.seeds[models]):
-            name, *numbers = seed if isinstance(seed[0], str) else ("data-order", *seed)
-            generator = streams.stream(name, *numbers, epoch)  # type: ignore[arg-type]
-            order = torch.randperm(inputs.shape[1], generator=generator).to(inputs.device)
-            torch.index_select(inputs[k], 0, order, out=mixed[0][k])
-            torch.index_select(targets[k], 0, order, out=mixed[1][k])
-        return mixed
+    def _order(self, epoch: int, models: slice) -> Int[Tensor, "models samples"]:
+        """The order of an epoch, kept for each range of networks until its next epoch."""
+        range_of = (models.start, models.stop)
+        known, order = self._orders.get(range_of, (-1, self.inputs))
+        if known != epoch:
+            order = torch.stack([self._draw(seed, epoch) for seed in self.seeds[models]])
+            order = order.to(self.inputs.device)
+            self._orders[range_of] = epoch, order
+        return order
+
+    def _draw(self, seed: tuple[str | int, ...], epoch: int) -> Int[Tensor, " samples"]:
+        name, *numbers = seed if isinstance(seed[0], str) else ("data-order", *seed)
+        generator = streams.stream(name, *numbers, epoch)  # type: ignore[arg-type]
+        return torch.randperm(self.inputs.shape[1], generator=generator)
+
+
+def _take(data: Tensor, rows: Int[Tensor, "models batch"]) -> Tensor:
+    """Some samples of every network, ``[models batch ...]``."""
+    if data.stride(0):
+        offset = torch.arange(len(data), device=data.device) * data.shape[1]
+        data, rows = data.flatten(0, 1), rows + offset[:, None]
+    else:  # one set of data for all
+        data = data[0]
+    return data.index_select(0, rows.flatten()).unflatten(0, rows.shape)
 
 
 @dataclass(frozen=True)
@@ -209,7 +224,7 @@ class TrainOptions:
         eps: Adam's denominator term.
         optimiser: Maker of another element-wise optimiser from a list of tensors; it replaces Adam.
         lr_at: Factor of the step size at each step (a schedule), or none.
-        rows: Samples times networks that are worked on at once; by default as many as fit the
+        rows: Samples times networks that a thread works on at once; by default as many as fit the
             cache (CPU) or the memory (accelerator). It changes results by rounding only.
     """
 
@@ -245,13 +260,14 @@ def train(
     """Train every network of a population on its own batches.
 
     Networks are taken in groups, and batches in pieces whose gradients add up, so that the
-    activations at work stay in the cache; neither changes the result but by rounding.
+    activations at work stay in the cache; neither changes the result but by rounding. On the CPU
+    groups of dense networks are trained one a thread.
 
     Args:
         network: The kind of network.
         states: The population to start from (not changed).
         sample: ``sample(step, models)`` gives inputs and targets ``[models batch ...]`` for a range
-            of networks; see :class:`Batches`.
+            of networks; see :class:`Batches`. Several threads may call it, each with its own range.
         loss: ``loss(output, target)``, the mean over one network's samples. If it is the mean of
             an element-wise function, it may carry that as ``loss.elementwise``, which is faster.
         options: Steps, step size, and so on.
@@ -263,62 +279,82 @@ def train(
         InputError: if a step's loss is not finite; the message names the step.
     """
     options = options or TrainOptions()
-    count = models(states)
-    batch = sample(0, slice(0, 1))[0].shape[1]
-    rows = options.rows or _rows(states)
-    group = max(1, min(count, rows // min(batch, _PIECE)))
-    parts = [
-        _train_group(network, states, sample, loss, options, slice(k, min(k + group, count)))
-        for k in range(0, count, group)
-    ]
+    count, device = models(states), next(iter(states.values())).device
+    batch = min(sample(0, slice(0, 1))[0].shape[1], _PIECE)
+    cores = torch.get_num_threads() if device.type == "cpu" else 1
+    room, halt = _rows(states), Event()
+
+    def work(members: slice, rows: int) -> Training:
+        return _train_group(network, states, sample, loss, options, members, rows, halt)
+
+    # Networks that cannot be shared out evenly are taken last, by all cores together.
+    even = count - count % cores if isinstance(network, Dense) else 0
+    alone, joint = options.rows or room, options.rows or room * cores
+    groups = _groups(0, even, alone // batch, cores)
+    parts = spread(lambda members: work(members, alone), groups, device, halt=halt)
+    parts += [work(members, joint) for members in _groups(even, count, joint // batch)]
     trained = {name: torch.cat([part.states[name] for part in parts]) for name in states}
     return Training(trained, torch.cat([part.loss for part in parts], dim=1))
 
 
 def _rows(states: State) -> int:
+    """Samples times networks that one core, or an accelerator, works on at once."""
     widest = max(tensor.shape[1] if tensor.ndim > 1 else 1 for tensor in states.values())
     device = next(iter(states.values())).device
     limit = _CACHE_ELEMENTS if device.type == "cpu" else _DEVICE_ELEMENTS
     return max(1, limit // widest)
 
 
-def _train_group(network, states, sample, loss, options, members: slice) -> Training:
+def _groups(start: int, stop: int, most: int, cores: int = 1) -> list[slice]:
+    """Networks ``start`` to ``stop`` in equal groups, ``most`` in each, as many for every core."""
+    count = cores * -(-(stop - start) // (cores * max(1, most)))
+    edges = [start + (stop - start) * k // count for k in range(count + 1)] if count else []
+    return [slice(*edge) for edge in pairwise(edges)]
+
+
+def _train_group(network, states, sample, loss, options, members, rows, halt) -> Training:
     parameters = {
         name: tensor[members].detach().clone().requires_grad_() for name, tensor in states.items()
     }
-    count = members.stop - members.start
-    piece = max(1, (options.rows or _rows(states)) // count)
+    piece = max(1, rows // (members.stop - members.start))
     optimiser = _optimiser(options, list(parameters.values()))
+    if isinstance(network, Dense):
+        add: Gradients = Backprop(network, parameters, loss, piece)
+    else:
+        add = _by_autograd(network, parameters, loss)
     history = []
     for step in range(options.steps):
+        if halt.is_set():
+            break
         _set_lr(optimiser, options, step)
         optimiser.zero_grad(set_to_none=True)
         inputs, targets = sample(step, members)
-        history.append(_accumulate(network, parameters, inputs, targets, loss, piece))
+        history.append(_accumulate(add, inputs, targets, piece))
         optimiser.step()
-    losses = torch.stack(history) if history else torch.empty(0, count)
-    _check_finite(losses)
-    return Training({name: tensor.detach() for name, tensor in parameters.items()}, losses)
+    path = torch.stack(history) if history else torch.empty(0, members.stop - members.start)
+    _check_finite(path)
+    return Training({name: tensor.detach() for name, tensor in parameters.items()}, path)
 
 
-def _accumulate(network, parameters, inputs, targets, loss, piece: int) -> Tensor:
+def _by_autograd(network: nn.Module, parameters: State, loss: Loss) -> Gradients:
+    """What :class:`Backprop` does, for a network of any kind."""
+
+    def add(inputs: Tensor, targets: Tensor, share: float) -> Tensor:
+        value = losses(loss, call(network, parameters, inputs), targets) * share
+        value.sum().backward()
+        return value.detach()
+
+    return add
+
+
+def _accumulate(add: Gradients, inputs: Tensor, targets: Tensor, piece: int) -> Tensor:
     """Add one batch's gradients up, piece by piece; the loss of every network of the group."""
     samples = inputs.shape[1]
-    total = 0
-    for start in range(0, samples, piece):
-        part = slice(start, min(start + piece, samples))
-        output = call(network, parameters, inputs[:, part])
-        value = _losses(loss, output, targets[:, part]) * ((part.stop - start) / samples)
-        value.sum().backward()
-        total = total + value.detach()
-    return total  # type: ignore[return-value]
-
-
-def _losses(loss: Loss, output: Tensor, target: Tensor) -> Float[Tensor, " models"]:
-    """The loss of every network; a mean that says what of (``loss.elementwise``) needs no vmap."""
-    if hasattr(loss, "elementwise"):
-        return loss.elementwise(output, target).flatten(1).mean(dim=1)
-    return torch.vmap(loss)(output, target)
+    parts = [slice(start, min(start + piece, samples)) for start in range(0, samples, piece)]
+    shares = [(part.stop - part.start) / samples for part in parts]
+    pieces = zip(parts, shares, strict=True)
+    values = [add(inputs[:, part], targets[:, part], share) for part, share in pieces]
+    return torch.stack(values).sum(0)
 
 
 def _optimiser(options: TrainOptions, tensors: list[Tensor]) -> torch.optim.Optimizer:

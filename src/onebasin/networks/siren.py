@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from onebasin.errors import InputError
+from onebasin.networks.activations import ACTIVATIONS
 from onebasin.networks.dense import Dense
 
 
@@ -44,18 +44,14 @@ class Siren(Dense):
             raise InputError("hidden", hidden, "give at least one hidden layer")
         if not 0 < omega < float("inf"):
             raise InputError("omega", omega, "give a positive, finite frequency")
-        self.gain = float(omega)
-        super().__init__((inputs, *[width] * hidden, outputs), generator=generator)
+        widths = (inputs, *[width] * hidden, outputs)
+        super().__init__(widths, ACTIVATIONS["sin"], gain=float(omega), generator=generator)
 
     def bounds(self, layer: int) -> tuple[float, float]:
         """Half-widths of the uniform initial draw of a layer's weights and biases."""
         fan = self.widths[layer]
         weight = 1 / fan if layer == 0 else (6 / fan) ** 0.5 / self.gain
         return weight, fan**-0.5
-
-    def activation(self, pre: Tensor) -> Tensor:
-        """The sine of :math:`\\omega_0 (W x + b)`; the frequency is applied in the affine part."""
-        return torch.sin(pre)
 
     def extra_repr(self) -> str:
         """Shown by ``print``: widths and frequency."""

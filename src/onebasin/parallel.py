@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TypeVar
 
 import torch
@@ -13,7 +14,11 @@ Result = TypeVar("Result")
 
 
 def spread(
-    function: Callable[[Piece], Result], pieces: Sequence[Piece], device: torch.device
+    function: Callable[[Piece], Result],
+    pieces: Sequence[Piece],
+    device: torch.device,
+    *,
+    halt: Event | None = None,
 ) -> list[Result]:
     """``[function(piece) for piece in pieces]``, on the CPU one piece a thread.
 
@@ -25,13 +30,29 @@ def spread(
         function: What to do; it must not share state between pieces.
         pieces: What to do it to.
         device: Where the tensors are; an accelerator gets one piece after the other.
+        halt: Set when one piece fails or the user interrupts, for functions that take long and
+            look at it now and then: what they return after that is thrown away.
     """
     threads = torch.get_num_threads()
     workers = min(len(pieces), threads) if device.type == "cpu" else 1
     if workers <= 1:
         return [function(piece) for piece in pieces]
+    halt = halt or Event()
+
+    def guarded(piece: Piece) -> Result:
+        try:
+            return function(piece)
+        except BaseException:
+            halt.set()
+            raise
+
     try:
-        with ThreadPoolExecutor(workers, "match", torch.set_num_threads, (1,)) as pool:
-            return list(pool.map(function, pieces))
+        with ThreadPoolExecutor(workers, "onebasin", torch.set_num_threads, (1,)) as pool:
+            try:
+                return list(pool.map(guarded, pieces))
+            except BaseException:  # an interrupt of the user arrives here
+                halt.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     finally:
         torch.set_num_threads(threads)
