@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from onebasin.errors import InputError
+from onebasin.symmetry.spec import Spec
 
 #: Exponent of the upper estimate of atoms in the observable universe that ainsworth2023 quotes.
 ATOMS_LOG10 = 82
@@ -67,6 +68,24 @@ def count(groups: Iterable[int]) -> Count:
     sizes = tuple(groups)
     floors = sum(_exponent(math.factorial(size)) for size in sizes)
     return Count(sizes, math.log10(order(sizes)), floors)
+
+
+def free_sizes(spec: Spec, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """Units of every group of a spec that may be permuted by itself, for :func:`count`.
+
+    A group that comes in blocks is as many free groups as there are blocks, and the blocks are one
+    more, which they may share with other groups. One unit alone is no group.
+
+    Args:
+        spec: The groups.
+        sizes: Units of each, as given by :meth:`Spec.sizes`.
+    """
+    known = dict(sizes) | {name: blocks for name, blocks in spec.nested.values()}
+    found: list[int] = []
+    for name, units in known.items():
+        blocks = spec.nested[name][1] if name in spec.nested else 1
+        found += [units // blocks] * blocks
+    return tuple(units for units in found if units > 1)
 
 
 def mlp_groups(width: int, hidden: int) -> tuple[int, ...]:

@@ -1,9 +1,26 @@
-"""Measures of whether two outputs are the same: in roundings, and relative."""
+"""Whether two outputs are the same, and whether a spec really keeps the function of a module."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils import _pytree as pytree
+
+from onebasin import seeds
+from onebasin.errors import InputError
+from onebasin.symmetry.action import apply
+from onebasin.symmetry.counting import free_sizes
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.spec import Spec
+
+#: Largest relative difference of float64 outputs that rounding may explain in a deep network.
+TOLERANCE = 1e-9
 
 
 def roundings(value: Tensor, reference: Tensor) -> float:
@@ -29,3 +46,124 @@ def relative_change(value: Tensor, reference: Tensor) -> float:
     """Root mean square difference divided by the root mean square of the reference."""
     value, reference = value.detach().double(), reference.detach().double()
     return float((value - reference).norm() / reference.norm())
+
+
+@dataclass(frozen=True)
+class FunctionCheck:
+    """What :func:`check_function` found.
+
+    Args:
+        error: Largest relative change of an output under elements of the spec.
+        control: The same under moves that are no elements; how clearly the check sees an error.
+        free: Groups that may be permuted independently, counting every block by itself.
+        passed: Whether the function stayed, something moved, and the count is as expected.
+    """
+
+    error: float
+    control: float
+    free: int
+    passed: bool
+
+
+@torch.no_grad()
+def check_function(
+    spec: Spec,
+    module: nn.Module,
+    inputs: Any,
+    *,
+    free: int | None = None,
+    seed: int = 0,
+    draws: int = 2,
+) -> FunctionCheck:
+    """Apply random elements of a spec to a module and compare its outputs, in float64.
+
+    The weights are disturbed first (also norm layers at their initial ones and zeros, on which a
+    wrong permutation would not show). As a control, the same elements act on the incoming sides
+    only, which must change the outputs: an error that nobody could see proves nothing. A spec
+    without free groups does not pass.
+
+    Args:
+        spec: Must list every tensor of ``module.state_dict()``.
+        module: Any network; left as it is.
+        inputs: Its input, or a tuple of inputs.
+        free: How many free groups there ought to be, if known.
+        seed: Number of the random weights and elements.
+        draws: How many elements are tried.
+
+    Raises:
+        InputError: if the spec does not fit the module's tensors.
+    """
+    double = copy.deepcopy(module).double().eval()
+    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+    inputs = pytree.tree_map(
+        lambda x: x.double() if isinstance(x, Tensor) and x.is_floating_point() else x, inputs
+    )
+    generator = seeds.stream("check-function", seed)
+    state = _disturbed(double, spec, generator)
+    spec.check(state, finite=False)
+    before, errors, controls = outputs(double, state, inputs), [0.0], [0.0]
+    sizes = spec.sizes(state)
+    for _ in range(draws if spec.groups else 0):
+        element = _moving(spec, sizes, generator)
+        errors.append(difference(outputs(double, apply(element, state), inputs), before))
+        halfway = incoming_only(element, state)
+        controls.append(difference(outputs(double, halfway, inputs), before))
+    count = len(free_sizes(spec, sizes))
+    kept = max(errors) <= TOLERANCE and min(controls[1:], default=0.0) > 1e3 * TOLERANCE
+    return FunctionCheck(max(errors), max(controls), count, kept and free in (None, count))
+
+
+def outputs(module: nn.Module, state: Mapping[str, Tensor], inputs: tuple) -> list[Tensor]:
+    """All tensors that a module gives out with these weights."""
+    found = functional_call(module, dict(state), inputs, tie_weights=False)
+    return [leaf for leaf in pytree.tree_leaves(found) if isinstance(leaf, Tensor)]
+
+
+def difference(values: list[Tensor], reference: list[Tensor]) -> float:
+    """Largest :func:`relative_change` of several outputs, infinite where one is not finite."""
+    changes = [relative_change(a, b) for a, b in zip(values, reference, strict=True) if b.any()]
+    return max((c if c == c else torch.inf for c in changes), default=torch.inf)
+
+
+def incoming_only(element: Permutation, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What is no symmetry: units moved where they come in, left where they go out."""
+    axes = {
+        name: (on[0], *(None for _ in on[1:])) if len(on) > 1 else (None,) * len(on)
+        for name, on in element.spec.axes.items()
+    }
+    left = [group for group in element.spec.groups if group not in Spec(axes).groups]
+    half = Spec(axes | {f"absent {group}": (group,) for group in left}, element.spec.nested)
+    absent = {f"absent {g}": element.perms[g].double() for g in left}
+    moved = apply(Permutation(half, element.perms), {**state, **absent})
+    return {name: moved[name] for name in state}
+
+
+def _disturbed(module: nn.Module, spec: Spec, generator: torch.Generator) -> dict[str, Tensor]:
+    state, seen = {}, {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        if name not in spec.axes:
+            raise InputError("spec", list(spec.axes), f"lacks the tensor {name!r} of the module")
+        if id(tensor) not in seen:
+            moved = tensor.detach().clone()
+            if moved.is_floating_point():
+                noise = torch.randn(2, *moved.shape, generator=generator, dtype=moved.dtype)
+                moved = moved * (1 + 0.3 * noise[0]) + 0.05 * noise[1]
+                moved = moved.abs() if name in spec.carried and (tensor >= 0).all() else moved
+            seen[id(tensor)] = moved
+        state[name] = seen[id(tensor)]
+    return state
+
+
+def _moving(spec: Spec, sizes: Mapping[str, int], generator: torch.Generator) -> Permutation:
+    """A random element that leaves no group of two or more units as it is, if chance allows."""
+    still = {group: torch.arange(units) for group, units in sizes.items()}
+    element = Permutation.random(spec, sizes, generator)
+    for _ in range(20):
+        rest = [g for g in spec.groups if sizes[g] > 1 and torch.equal(element.perms[g], still[g])]
+        if not rest:
+            break
+        families = [f for f in spec.families if set(f) & set(rest)]
+        fresh = Permutation.random(spec, sizes, generator)
+        chosen = {g: fresh.perms[g] for family in families for g in family}
+        element = Permutation(spec, {**element.perms, **chosen})
+    return element
