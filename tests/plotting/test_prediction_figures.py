@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from onebasin.plotting import predictions, styled
+from onebasin.plotting import predictions, pruning, styled
 
 matplotlib = pytest.importorskip("matplotlib")
 LAMBDAS = np.linspace(0, 1, 25)
@@ -76,3 +76,52 @@ def test_unfinished_clouds_are_crosses_above_all_distances(figure):
     done, crosses = figure.axes[0].collections
     assert len(done.get_offsets()) == 4 * 24 and len(crosses.get_offsets()) == 4
     assert figure.axes[0].get_ylim()[1] > 1.01
+
+
+def test_pruned_clouds_stand_in_rows_and_columns(figure):
+    points = balls(2 * 3).reshape(2, 3, 60, 3)
+    complete = np.array([[True, True, False], [True, False, False]])
+    arrays = {"names": np.array(["mug_0", "bed_1"]), "percent": np.array([0, 80, 95])}
+    pruning.draw_gallery(
+        figure, [Held("pruned", {**arrays, "points": points, "complete": complete})]
+    )
+    figure.draw_without_rendering()
+    assert len(figure.axes) == 6
+    assert sum(len(axes.lines) for axes in figure.axes) == 3  # crosses
+    assert [axes.get_title() for axes in figure.axes[:3]] == ["0 %", "80 %", "95 %"]
+
+
+def test_quality_counts_what_is_lost(figure):
+    ratio = np.array([[1.0, 1.1, 3.0], [1.0, 1.2, np.inf]])
+    held = Held("pruned", {"percent": np.array([0, 80, 95]), "ratio": ratio})
+    pruning.draw_quality(figure.subfigures(1, 1), [held])
+    texts = {text.get_text() for text in figure.findobj(matplotlib.text.Text)}
+    assert "× 1" in texts and "median over shapes" in texts
+
+
+def test_health_and_layers_draw_every_shape_and_tensor(figure):
+    curves_of = np.linspace(1, 0, 6).reshape(2, 3)
+    arrays = {"percent": np.array([0, 80, 95]), "knows": curves_of, "accepted": curves_of}
+    top, bottom = figure.subfigures(2, 1)
+    pruning.draw_health(top, [Held("pruned", arrays)])
+    names = np.array(["layers.0.weight", "layers.0.bias"])
+    shares = {"names": names, "magnitude": np.array([0.1, 0.9]), "signed": np.array([0.0, 0.6])}
+    pruning.draw_layers(bottom, [Held("pruned", shares)])
+    figure.draw_without_rendering()
+    assert [len(axes.lines) for axes in top.axes] == [3, 3]
+    assert [round(bar.get_width(), 1) for bar in bottom.axes[0].patches] == [0.1, 0.9, 0.0, 0.6]
+
+
+def test_pruned_lines_and_clouds_have_a_part_for_each_kind(figure):
+    records = []
+    for kind in ("weight", "same", "none"):
+        arrays = dict(curves(kind).arrays)
+        records.append(Held(kind, {**arrays, "unpruned": arrays["loss"], **line(kind).arrays}))
+    for record in records:
+        record.arrays["loss"] = np.tile(0.3 + LAMBDAS, (4, 1))
+    top, bottom = figure.subfigures(2, 1)
+    pruning.draw_paths(top, records)
+    pruning.draw_clouds(bottom, records)
+    figure.draw_without_rendering()
+    assert [len(axes.lines) for axes in top.axes] == [1 + 4 + 1] * 3
+    assert len(figure.axes) == 3 + 3 * 25
