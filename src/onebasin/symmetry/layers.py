@@ -7,8 +7,10 @@ from typing import Any
 
 from onebasin.symmetry import atoms
 from onebasin.symmetry.atoms import Axis
-from onebasin.symmetry.rules import broadcast, narrowed, rule, traced
+from onebasin.symmetry.rules import RULES, broadcast, narrowed, rule, traced
 from onebasin.symmetry.tracing import Reading, Trace, Traced
+
+__all__ = ["RULES", "contract"]
 
 _KERNEL = "positions under a kernel"
 
@@ -22,6 +24,7 @@ def contract(
     units of an axis that only one factor has.
 
     Args:
+        trace: What is known so far.
         operands: Axes of each tensor with one letter for each.
         out: Letters of the result.
         shape: Its shape.
