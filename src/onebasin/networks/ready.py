@@ -69,7 +69,7 @@ READY: dict[str, Ready] = {
         (3, 16, 16),
     ),
     "resnet50": Ready(ResNet50, partial(ResNet50, 4, classes=10), (3, 224, 224), (3, 32, 32)),
-    "googlenet": Ready(GoogLeNet, partial(GoogLeNet, 0.0625), _IMAGE, (3, 16, 16)),
+    "googlenet": Ready(GoogLeNet, partial(GoogLeNet, 0.125), _IMAGE, (3, 16, 16)),
     "vit": Ready(Vit, partial(Vit, 12, 2, 3, patch=8, side=16), _IMAGE, (3, 16, 16)),
 }
 """Every ready network by name."""
