@@ -30,6 +30,16 @@ def test_measured_prints_the_mean_and_its_origin(build: Build) -> None:
     assert "n = 3" in found[1] and record.id in found[1] and "profile smoke" in found[1]
 
 
+def test_measured_shows_the_interval_that_a_claim_was_judged_by(build: Build) -> None:
+    share = ledger.measured(0.97, "fraction of pairs", lo=0.91, hi=1.0, n=12)
+    one = judged("inr-diff-two-peaks", "smoke", share=share, below=0.5, peaks=2.0)
+    name = "inrs/line/inr-diff-two-peaks.claim"
+    page = build(f"{{measured}}`{name}:share:.2f` {{measured}}`{name}:peaks`", one).page()
+    titles = re.findall(r'class="ob-measured" title="([^"]+)"', page)
+    assert "n = 12, 95 % interval 0.910 to 1 fraction of pairs" in titles[0]
+    assert "interval" not in titles[1] and one.id in titles[1]
+
+
 @pytest.mark.parametrize(
     "target", ["inrs/line/path.none:barrier:.3f", "inrs/line/path.weight:barrier:.3f@laptop"]
 )

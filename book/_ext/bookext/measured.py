@@ -11,7 +11,8 @@ from sphinx.util.docutils import SphinxRole
 
 from bookext import evidence, numbers, site
 from bookext.html import element
-from onebasin.records import Record
+from onebasin.ledger import Measured as Quantity
+from onebasin.records import Interval, Record
 
 LOG = logging.getLogger(__name__)
 VERDICTS = ("reproduced", "same direction", "not reproduced", "not run")
@@ -27,17 +28,23 @@ def badge(verdict: str) -> nodes.Node:
 
 
 def shown(record: Record, metric: str, form: str | None) -> tuple[str, str]:
-    """The printed mean of a metric, and the sentence that says where it comes from."""
-    found, unit = record.interval(metric), record.metrics[metric].unit
+    """The printed value of a metric, and the sentence that says where it comes from."""
+    found: Interval | Quantity = record.interval(metric)
+    unit, word = record.metrics[metric].unit, "mean of n"
+    outcome = evidence.outcomes(record.experiment).get(record.profile)
+    if outcome is not None and outcome.record == record:
+        # The metrics of a claim's record are summaries: their intervals are the outcome's.
+        found, word = outcome.measured[metric], "n"
     text = format(found.value, form) if form else numbers.number(found.value)
     around = f", 95 % interval {numbers.number(found.lo)} to {numbers.number(found.hi)}"
+    around = around if found.hi > found.lo else ""
     unit = "" if unit == "1" else f" {unit}"
     origin = f"{record.chapter}/{record.experiment}.{record.method}, profile {record.profile}"
-    return numbers.sign(text), f"mean of n = {found.n}{around}{unit}; record {record.id}: {origin}"
+    return numbers.sign(text), f"{word} = {found.n}{around}{unit}; record {record.id}: {origin}"
 
 
 class Measured(SphinxRole):
-    """``chapter/experiment.method:metric:.3f@profile``: the mean from that record.
+    """``chapter/experiment.method:metric:.3f@profile``: a mean of that record, or a claim's value.
 
     Format and profile may be left out; the profile is then the one being built. ``@largest`` takes
     the largest profile that has a record. Without a record the text is "not run".
