@@ -95,16 +95,16 @@ def test_what_cannot_be_read_is_refused():
     network, x = plain(), images(4, (2, 6, 6))
     state = dict(network.state_dict())
     untapped = Spec(PLAIN.axes, taps={"a": Tap("1", 1)})
-    with pytest.raises(InputError, match="no place where group 'b'.*match weights"):
+    with pytest.raises(InputError, match=r"no place where group 'b'.*match weights"):
         Tapped(network, untapped)
-    with pytest.raises(InputError, match="'pre'.*taps of its spec"):
+    with pytest.raises(InputError, match=r"'pre'.*taps of its spec"):
         activations(network, PLAIN, state, x, "pre")
     twice = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.Linear(4, 2)).eval()
     twice[3] = nn.Sequential(twice[1], nn.Linear(4, 2))
     spec = Spec(
         {"0.weight": ("a", None), "2.weight": ("b", "a")}, taps={g: Tap("1", 1) for g in "ab"}
     )
-    with pytest.raises(InputError, match="ran 2 times.*runs once"):
+    with pytest.raises(InputError, match=r"ran 2 times.*runs once"):
         activations(twice, spec, dict(twice.state_dict()), torch.zeros(2, 3), "post")
 
 
