@@ -46,6 +46,7 @@ steps = 300
 batch = 200
 lr = 1e-3
 together = 64  # networks fitted at once
+scaled = True  # divide every weight matrix and bias by its spread before it is read
 code = 64  # length of the embedding
 encoder = [64, 64, 128]  # units of the row MLP
 decoder = 64  # units of the decoder's hidden layers
@@ -72,6 +73,7 @@ run = book.start(
     batch=batch,
     lr=lr,
     together=together,
+    scaled=scaled,
     code=code,
     encoder=encoder,
     decoder=decoder,
@@ -222,7 +224,7 @@ network = settings.network(device)
 from onebasin.shapes.inr2vec import Inr2vec, Sizes
 from onebasin.symmetry import Permutation, apply
 
-sizes = Sizes("all", code, tuple(encoder), decoder, octaves)
+sizes = Sizes("all", scaled, code, tuple(encoder), decoder, octaves)
 untrained = Inr2vec(network, sizes)
 sample = {name: tensor.cpu() for name, tensor in people["unseen"].pick([0]).items()}
 rows = untrained.matrix(sample)

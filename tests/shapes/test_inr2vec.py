@@ -103,6 +103,22 @@ def test_the_decoder_asks_every_code_at_its_own_points():
     torch.testing.assert_close(together, alone)
 
 
+def test_a_scaled_model_reads_every_tensor_at_one_spread():
+    network = Siren(8, 3)
+    draw = stream("scales")
+    states = {
+        name: torch.randn(20, *t.shape, generator=draw) * (k + 1)
+        for k, (name, t) in enumerate(network.named_parameters())
+    }
+    model, plain = Inr2vec(network, replace(SIZES, scaled=True)), Inr2vec(network, SIZES)
+    for one in (model, plain):
+        one.measure(states)
+    matrix = model.matrix(states)
+    assert matrix[:, 8:16, 8].std() == pytest.approx(1) == pytest.approx(matrix[:, 8:16, :8].std())
+    assert (matrix[:, :8, 3:8] == 0).all() and torch.isfinite(matrix).all()
+    assert torch.equal(plain.matrix(states), encoder_input(network, states))
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A population of eight INRs, two held out, and a training of two slices."""

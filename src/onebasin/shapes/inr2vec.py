@@ -180,6 +180,8 @@ class Sizes:
 
     Args:
         layers: Which matrix of an INR, see :func:`encoder_input`.
+        scaled: Whether every weight matrix and bias is divided by its standard deviation over the
+            training population, since a SIREN's hidden weights are far smaller than its biases.
         code: Length of the embedding.
         encoder: Units of the row MLP's hidden layers.
         decoder: Units of the decoder's hidden layers.
@@ -187,6 +189,7 @@ class Sizes:
     """
 
     layers: str = "all"
+    scaled: bool = False
     code: int = 1024
     encoder: tuple[int, ...] = (512, 512, 1024, 1024)
     decoder: int = 512
@@ -206,8 +209,9 @@ class Inr2vec(nn.Module):
         self.sizes = sizes or Sizes()
         # A list keeps the INR, which only gives the layout, out of the parameters.
         self._kind = [network]
-        columns = input_size(network.widths, self.sizes.layers)[1]  # type: ignore[arg-type]
-        self.encoder = Encoder(columns, self.sizes.code, self.sizes.encoder)
+        shape = input_size(network.widths, self.sizes.layers)  # type: ignore[arg-type]
+        self.register_buffer("scale", torch.ones(shape))
+        self.encoder = Encoder(shape[1], self.sizes.code, self.sizes.encoder)
         self.decoder = Decoder(self.sizes.code, self.sizes.decoder, self.sizes.octaves)
 
     @property
@@ -217,7 +221,15 @@ class Inr2vec(nn.Module):
 
     def matrix(self, states: Mapping[str, Tensor]) -> Float[Tensor, "models rows columns"]:
         """What the encoder reads of a population."""
-        return encoder_input(self.kind, states, self.sizes.layers)
+        return encoder_input(self.kind, states, self.sizes.layers) / self.scale
+
+    def measure(self, states: Mapping[str, Tensor]) -> None:
+        """Take the scales of the matrix from a population, if this model is a scaled one."""
+        if not self.sizes.scaled:
+            return
+        spread = {name: tensor.std().expand(tensor.shape[1:]) for name, tensor in states.items()}
+        scale = encoder_input(self.kind, spread, self.sizes.layers)
+        self.scale.copy_(torch.where(scale > 0, scale, 1))  # type: ignore[operator]  # filled-up zeros
 
     def forward(
         self, matrix: Float[Tensor, "batch rows columns"], x: Float[Tensor, "batch points 3"]

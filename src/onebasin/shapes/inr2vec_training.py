@@ -193,6 +193,7 @@ class _Work:
             self.model.parameters(), lr=schedule.lr, weight_decay=schedule.decay
         )
         states = {name: tensor.to(device) for name, tensor in population.states.items()}
+        self.model.measure(states)
         self.matrix = self.model.matrix(states)
         self.asked = pool(population, schedule, device)
         self.loss: list[float] = []
