@@ -23,12 +23,12 @@ _KINDS = {"same": "same start", "none": "different starts"}
 
 def draw_weight(panel, records: Sequence[Record]) -> None:
     """Same start, different starts, and those after weight matching; one small panel a shape."""
-    _multiples(panel, records, ("same", "none", "weight"))
+    draw_paths(panel, records, ("same", "none", "weight"))
 
 
 def draw_activation(panel, records: Sequence[Record]) -> None:
     """The same with activation matching in the place of weight matching."""
-    _multiples(panel, records, ("same", "none", "activation"))
+    draw_paths(panel, records, ("same", "none", "activation"))
 
 
 def draw_peaks(panel, records: Sequence[Record]) -> None:
@@ -126,10 +126,14 @@ def _ordered(records: Sequence[Record], methods: tuple[str, ...]) -> list[Record
     return [held[method] for method in methods if method in held]
 
 
-def _multiples(panel, records: Sequence[Record], methods: tuple[str, ...]) -> None:
+def draw_paths(panel, records: Sequence[Record], methods: tuple[str, ...]) -> None:
     """One panel a shape, every pair a thin line, their mean a thick one.
 
-    Records have the arrays ``lambdas``, ``loss [pairs lambdas]``, ``shape [pairs]`` and ``names``.
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One per method with the arrays ``lambdas``, ``loss [pairs lambdas]``, ``shape
+            [pairs]`` and ``names``.
+        methods: Those that are drawn, in this order.
     """
     held = {record.method: record.load_arrays() for record in records if record.method in methods}
     names = held["same"]["names"][:_MOST]
