@@ -80,7 +80,7 @@ def small_cloud(axes: Axes, cloud: np.ndarray, whole: bool, size: float = 0.5) -
     seen = project(cloud.astype(np.float64))
     order = np.argsort(seen[:, 2])
     shade = {"c": seen[order, 2], "cmap": SEQUENTIAL, "vmin": -1.2, "vmax": 1.2}
-    axes.scatter(seen[order, 0], seen[order, 1], s=max(size, 250 / len(seen)), lw=0, **shade)
+    axes.scatter(seen[order, 0], seen[order, 1], s=max(size, 120 / len(seen)), lw=0, **shade)
 
 
 def bare(axes: Axes) -> None:

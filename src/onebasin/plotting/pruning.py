@@ -42,6 +42,7 @@ def draw_quality(panel, records: Sequence[Record]) -> None:
         text = {"transform": axes.get_xaxis_transform(), "ha": "center", "fontsize": 8}
         axes.text(place, 0.94, f"× {count}", **text)
     axes.set(xlabel="parameters set to zero (%)", ylabel="Chamfer distance / unpruned")
+    axes.set_xlim(-3, 99)
     axes.set_yscale("log")
     axes.legend(loc="center left")
 
@@ -81,7 +82,7 @@ def draw_health(panel, records: Sequence[Record]) -> None:
     for axes, (key, title) in zip(panel.subplots(1, 2), titles.items(), strict=True):
         axes.plot(arrays["percent"], arrays[key].T, color=look["color"], lw=0.7, alpha=0.6)
         axes.plot(arrays["percent"], arrays[key].mean(axis=0), **look)
-        axes.set(xlabel="parameters set to zero (%)", ylabel=title, ylim=(-0.05, 1.05))
+        axes.set(xlabel="parameters set to zero (%)", ylabel=title, ylim=(-0.3, 1.05))
 
 
 def draw_layers(panel, records: Sequence[Record]) -> None:
