@@ -129,7 +129,16 @@ assert len(seen) == count and held.numel() - count == 512 * 509
 # %%
 hidden = encoder_input(paper, numbered, "hidden")
 assert hidden.shape == input_size(paper.widths, "hidden") == (3 * 513, 512)
-sizes_read = {"all": held.numel() - 512 * 509, "hidden": hidden.numel()}
+
+
+def shades(layers):
+    """Magnitudes in the matrix of a narrow INR as it starts, logarithmic, as 8-bit shades."""
+    narrow = Siren(16)
+    matrix = encoder_input(narrow, dict(narrow.named_parameters()), layers).detach()
+    return (255 * (1 + matrix.abs().clamp(min=1e-3).log10() / 3)).round().to(torch.uint8)
+
+
+# %% tags=["remove-output"]
 _ = run.record(
     "input",
     metrics={
@@ -138,7 +147,11 @@ _ = run.record(
         "left_out": book.metric(count - hidden.numel(), "parameters"),
         "parameters": book.metric(count, "parameters"),
     },
+    arrays={"all": shades("all"), "hidden": shades("hidden")},
 )
+
+# %% mystnb={"figure": {"name": "fig-inr2vec-input", "caption": "What the encoder reads of a network of width 16 as it starts; brighter is larger, on a logarithmic scale. Left, the thesis's matrix: four blocks of 16 rows, biases in the last column, the last layer as the last row, and zeros where the first layer has no inputs. Right, inr2vec's: hidden layers only, biases as rows."}, "image": {"alt": "Two heat maps of rows against columns. Left, a bright block of three columns at the top with black beside it, darker square blocks below, and a bright last column. Right, three dark square blocks with a bright row of biases under each."}}
+run.show(draw.draw_matrix, "input", height=3.6)
 
 # %% [markdown]
 # Of {measured}`inrs/inr2vec/input.none:parameters:.0f` parameters that form leaves out
@@ -214,6 +227,11 @@ network = settings.network(device)
 #
 # ```{source} onebasin.shapes.inr2vec.Encoder.forward
 # ```
+#
+# A SIREN's hidden weights are far smaller than its biases and its first layer, and what is small is
+# learned late. On two cores there is no time for that: unless the parameter `scaled` is off, as it is
+# at gpu and in the papers, every weight matrix and every bias is divided by its spread over the
+# training population before it is read.
 #
 # The maximum forgets the order of the rows. It does *not* make the encoder blind to relabelled
 # units: the weights inside a row stand in the order of the units below, and that order changes, too.
