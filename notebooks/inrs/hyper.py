@@ -269,7 +269,7 @@ run.show(draw.draw_clouds, "clouds", height=3.6, share=False)
 # themselves {measured}`inrs/hyper/clouds.hyper-matching:end:.2f`; at the largest recorded profile
 # {measured}`inrs/hyper/clouds.hyper-matching:between:.2f@largest` and
 # {measured}`inrs/hyper/clouds.hyper-matching:end:.2f@largest`. The barrier alone would not have told:
-# a loss near that of the best constant answer ([last chapter but one](predictions.py)) is low as well.
+# a loss near that of the best constant answer ([the chapter on predictions](predictions.py)) is low as well.
 #
 # ## Where did it go?
 #
