@@ -1,12 +1,20 @@
 """The law table: what every registered matcher must do, in every precision and odd size."""
 
 import inspect
+import warnings
 
 import pytest
 import torch
 
 from helpers import close, draw, forward, network, tolerance
-from onebasin.matching import WeightOptions, brute_force, group_similarity, weight_match
+from onebasin.matching import (
+    ConvergenceWarning,
+    StraightThroughOptions,
+    WeightOptions,
+    brute_force,
+    group_similarity,
+    weight_match,
+)
 from onebasin.matching.assignment import value
 from onebasin.matching.exhaustive import group_elements
 from onebasin.matching.similarity import inner_product
@@ -30,10 +38,18 @@ def run(name, widths, ref, other, **more):
     """Call a matcher with whatever its signature asks for."""
     match = matchers()[name].match
     first = next(iter(ref.values()))
-    inputs = torch.randn(64, widths[0], generator=torch.Generator().manual_seed(7))
-    known = {"network": Mlp(widths, "tanh"), "data": inputs.to(first.dtype), **more}
+    generator = torch.Generator().manual_seed(7)
+    inputs = torch.randn(64, widths[0], generator=generator).to(first.dtype)
+    targets = torch.randn(64, widths[-1], generator=generator).to(first.dtype)
+    known = {"network": Mlp(widths, "tanh"), "data": inputs, **more}
     wanted = inspect.signature(match).parameters
-    return match(network(widths), ref, other, **{k: v for k, v in known.items() if k in wanted})
+    if "loss" in wanted:  # it learns: two passes over two batches
+        known |= {"data": (inputs, targets), "loss": torch.nn.functional.mse_loss}
+        known["options"] = StraightThroughOptions(epochs=2, batch=32)
+    with warnings.catch_warnings():
+        if "loss" in wanted:
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        return match(network(widths), ref, other, **{k: v for k, v in known.items() if k in wanted})
 
 
 def make(widths, seed, dtype, kind="plain", models=None):
@@ -161,7 +177,7 @@ def test_objective_never_falls_and_is_what_it_says(name, kind, widths, dtype):
     assert (found.history.diff(dim=0) >= 0).all()
     assert torch.equal(found.history[-1], found.objective)
     assert found.objective.dtype == torch.float64
-    if name != "activation":
+    if name in ("none", "weight"):
         honest = inner_product(network(widths), ref, apply(found.element, other))
         scale = inner_product(network(widths), ref, ref) + 1
         assert abs(honest - found.objective) <= 1e-12 * scale
@@ -213,7 +229,9 @@ def test_a_stack_is_its_members(name, widths, kind, dtype):
         one = run(name, widths, *pair)
         moved = [apply(element, pair[1]) for element in (one.element, stacked.element.select(k))]
         assert all(torch.equal(moved[0][key], moved[1][key]) for key in moved[0])  # twins may swap
-        assert one.objective.item() == pytest.approx(stacked.objective[k].item(), rel=1e-9)
+        rough = dtype == torch.float32 and matchers()[name].cost == "training"  # a float32 loss
+        rel = 1e-5 if rough else 1e-9
+        assert one.objective.item() == pytest.approx(stacked.objective[k].item(), rel=rel)
         assert (one.sweeps, one.converged) == (stacked.sweeps[k], stacked.converged[k])
 
 

@@ -5,21 +5,31 @@ from __future__ import annotations
 from onebasin.matching.activation import ActivationOptions, activation_match
 from onebasin.matching.assignment import brute_force, solve
 from onebasin.matching.descent import WeightOptions
+from onebasin.matching.dihedral import DihedralOptions, dihedral_match, sign_match
 from onebasin.matching.identity import identity_match
 from onebasin.matching.result import ConvergenceWarning, Match
 from onebasin.matching.similarity import group_similarity, unit_similarity
+from onebasin.matching.steepest import loss_gradient, steepest_match
+from onebasin.matching.straight_through import StraightThroughOptions, straight_through_match
 from onebasin.matching.weight import weight_match
 
 __all__ = [
     "ActivationOptions",
     "ConvergenceWarning",
+    "DihedralOptions",
     "Match",
+    "StraightThroughOptions",
     "WeightOptions",
     "activation_match",
     "brute_force",
+    "dihedral_match",
     "group_similarity",
     "identity_match",
+    "loss_gradient",
+    "sign_match",
     "solve",
+    "steepest_match",
+    "straight_through_match",
     "unit_similarity",
     "weight_match",
 ]
