@@ -86,8 +86,6 @@ def matchers() -> dict[str, Method]:
 
 # Kinds of network or pair that have a place in plots but no matcher of their own.
 add_entry(Method("same", "same initialisation", "#789850", "P", cite="ballerini2023"))
-add_entry(Method("sign", "signs", "#8868E8", ">", "-."))
-add_entry(Method("sign + phase", "signs and phases", "#4010A8", "<", "-."))
 add_entry(
     Method(
         "hyper-matching", "hyper-matching", "#9010F8", "*", cite="ballerini2023", cost="training"

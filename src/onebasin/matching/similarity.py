@@ -86,7 +86,7 @@ class _Term:
         perm = perms[self.neighbours[0]][chosen]
         rows = (perm + chosen.unsqueeze(-1) * count).flatten()
         flat = self.other.reshape(models * count, -1).index_select(0, rows)
-        moved = flat.view(len(chosen), *self.other.shape[1:])
+        moved = flat.view(*perm.shape, *self.other.shape[2:])
         for axis, neighbour in enumerate(self.neighbours[1:], start=2):
             moved = permute(moved, perms[neighbour][chosen], axis)
         return moved.flatten(1, -2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onebasin.symmetry.action import Element, apply
 from onebasin.symmetry.axes import Concat, Inner, Product
+from onebasin.symmetry.dihedral import Dihedral, Representative, canonical_sine
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.scaling import Canonical, Scaling, canonical_form
 from onebasin.symmetry.spec import Spec, State, chain
@@ -12,15 +13,18 @@ from onebasin.symmetry.taps import Tap
 __all__ = [
     "Canonical",
     "Concat",
+    "Dihedral",
     "Element",
     "Inner",
     "Permutation",
     "Product",
+    "Representative",
     "Scaling",
     "Spec",
     "State",
     "Tap",
     "apply",
     "canonical_form",
+    "canonical_sine",
     "chain",
 ]

@@ -240,7 +240,7 @@ def canonical_sine(spec: Spec, state: State, *, omega: float) -> Representative:
         nearest = (bias / half).round()
         rest = bias - nearest * half  # in [-half / 2, half / 2]
         sign = torch.where(rest < 0, -1, 1)
-        order = rest.abs().argsort(-1, stable=True)
+        order = rest.abs().argsort(dim=-1, stable=True)
         perms[group] = order
         signs[group] = take(sign, order).to(torch.int8)
         shifts[group] = take((-sign * nearest).long(), order)

@@ -72,6 +72,18 @@ class GroupElement:
         }
         return replace(elements[0], **joined)
 
+    @classmethod
+    def concatenate(cls: type[Kind], stacks: Sequence[Kind]) -> Kind:
+        """One stack of several stacks of elements of one spec."""
+        joined: dict[str, Any] = {
+            part: {
+                group: torch.cat([getattr(one, part)[group] for one in stacks])
+                for group in stacks[0].spec.groups
+            }
+            for part in cls.parts
+        }
+        return replace(stacks[0], **joined)
+
     def check_same(self: Kind, first: Kind) -> None:
         """Refuse to combine elements of different specs, sizes, stacks or plain values.
 

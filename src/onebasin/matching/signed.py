@@ -1,0 +1,184 @@
+"""How alike sine units are: four ways to lay one unit on another, and the best of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from onebasin.matching.similarity import GroupTerms, RunningSimilarity
+from onebasin.symmetry.dihedral import Dihedral, biases
+from onebasin.symmetry.spec import Spec, State
+
+#: The four candidates: sign f of the weights, sign s of the activation. Those with f = s need an
+#: even number of half periods, the others an odd one.
+INNER = (1, 1, -1, -1)
+OUTER = (1, -1, -1, 1)
+
+
+@dataclass
+class Signed:
+    """Elements in progress, ``[pairs units]`` for each group; the number of shifts is left open.
+
+    Args:
+        perms: Which unit of other stands there.
+        inner: Its sign f.
+        outer: Its sign s.
+    """
+
+    perms: dict[str, Int[Tensor, "pairs _"]]
+    inner: dict[str, Int[Tensor, "pairs _"]]
+    outer: dict[str, Int[Tensor, "pairs _"]]
+
+    def rows(self, signs: Mapping[str, Tensor]) -> dict[str, Int[Tensor, "pairs _"]]:
+        """Index of each unit in a list of all units followed by their negatives."""
+        return {g: perm + perm.shape[-1] * (signs[g] < 0) for g, perm in self.perms.items()}
+
+    def element(self, spec: Spec, *, omega: float) -> Dihedral:
+        """The elements with the fewest half periods that have these signs."""
+        signs = {group: sign.to(torch.int8) for group, sign in self.inner.items()}
+        odd = {group: (self.inner[group] != self.outer[group]).long() for group in self.perms}
+        return Dihedral(spec, self.perms, signs, odd, omega)
+
+
+@dataclass
+class Scores:
+    """What laying unit j of other on unit i of ref is worth, apart from its sign.
+
+    A candidate (f, s) is worth ``f inner + s outer`` minus half ``weight`` times the square of the
+    gap left between the phases: ``near`` for f = s = 1, half a period less ``near`` for f = 1,
+    s = -1, and the same of ``far`` for f = -1. Where shifts are not allowed only f = s is.
+
+    Args:
+        inner: Similarity of the incoming weights.
+        outer: Similarity of the outgoing weights.
+        near: Gap between the biases (pre-activation), on the circle if shifts are allowed.
+        far: Gap after the bias of other has changed its sign.
+        weight: Weight of the squared gaps.
+        half: Half a period, ``None`` if shifts are not allowed.
+    """
+
+    inner: Float[Tensor, "pairs units units"]
+    outer: Float[Tensor, "pairs units units"]
+    near: Float[Tensor, "pairs units units"]
+    far: Float[Tensor, "pairs units units"]
+    weight: float
+    half: float | None
+
+    def best(self) -> Float[Tensor, "pairs units units"]:
+        """Value of the best candidate for each i and j."""
+        if self.half is None:
+            both = self.inner + self.outer
+            return torch.maximum(self._even(self.near).add_(both), self._even(self.far).sub_(both))
+        # max(outer + even, odd - outer), twice, with one absolute value each
+        kept = self._either(self.near).add_(self.inner)
+        turned = self._either(self.far).sub_(self.inner)
+        return torch.maximum(kept, turned)
+
+    def at(self, perm: Int[Tensor, "pairs units"]) -> Float[Tensor, "pairs units candidates"]:
+        """Values of the four candidates for the units that a permutation pairs."""
+        inner, outer, near, far = (
+            whole.gather(-1, perm.unsqueeze(-1)).squeeze(-1)
+            for whole in (self.inner, self.outer, self.near, self.far)
+        )
+        gaps = (near, self._odd(near), far, self._odd(far))
+        values = [
+            f * inner + s * outer - self.weight / 2 * gap.square()
+            for f, s, gap in zip(INNER, OUTER, gaps, strict=True)
+        ]
+        return torch.stack(values, -1)
+
+    def _even(self, gap: Tensor) -> Tensor:
+        return gap.square().mul_(-self.weight / 2)
+
+    def _odd(self, gap: Tensor) -> Tensor:
+        return torch.full_like(gap, math.inf) if self.half is None else self.half - gap
+
+    def _either(self, gap: Tensor) -> Tensor:
+        # With e = gap - half / 2 the two costs are weight / 2 (e +- half / 2)^2.
+        half: float = self.half  # type: ignore[assignment]
+        away = gap - half / 2
+        linear = away.mul(-self.weight * half / 2).add_(self.outer).abs_()
+        return linear.sub_(away.square_().mul_(self.weight / 2).add_(self.weight * half**2 / 8))
+
+
+class SignedTerms:
+    """The scores of one group as a function of the other groups' permutations and signs.
+
+    Args:
+        spec: The groups; every axis stays or is one group.
+        ref: Stack of networks, float64, each tensor times its weight in the objective.
+        other: Stack of networks, float64.
+        group: The group whose units are compared.
+        gaps: Gaps between the biases of ref and other, ``(near, far)``.
+    """
+
+    def __init__(
+        self, spec: Spec, ref: State, other: State, group: str, *, gaps: tuple[Tensor, Tensor]
+    ) -> None:
+        bias = biases(spec)[group]
+        sides: list[list[str]] = [[], []]
+        for name, axis in spec.occurrences(group):
+            if name != bias:
+                sides[min(axis, 1)].append(name)
+        self.gaps = gaps
+        self.terms = [_similarity(spec.only(names), ref, other, group) for names in sides]
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget where the last descent stood."""
+        self.running = [RunningSimilarity(terms) for terms in self.terms]
+
+    def scores(
+        self, now: Signed, chosen: Int[Tensor, " pairs"], *, weight: float, half: float | None
+    ) -> Scores:
+        """Scores of the chosen pairs; the first call must choose every pair."""
+        below, above = self.running
+        near, far = (gap[chosen] if len(chosen) < len(gap) else gap for gap in self.gaps)
+        inner = below.at(now.rows(now.outer), chosen)  # what feeds it carries activation signs
+        outer = above.at(now.rows(now.inner), chosen)
+        return Scores(inner, outer, near, far, weight, half)
+
+
+def _similarity(spec: Spec, ref: State, other: State, group: str) -> GroupTerms:
+    """Similarity by some tensors, with the units of the neighbours listed twice, as w and -w."""
+    doubled = {}
+    for name, on in spec.axes.items():
+        tensor = other[name]
+        for axis, entry in enumerate(on, start=1):
+            if entry not in (None, group):
+                tensor = torch.cat([tensor, -tensor], axis)
+        doubled[name] = tensor
+    return GroupTerms(spec, ref, doubled, group)
+
+
+def bias_gaps(
+    ref: Float[Tensor, "pairs units"], other: Float[Tensor, "pairs units"], half: float | None
+) -> tuple[Float[Tensor, "pairs units units"], Float[Tensor, "pairs units units"]]:
+    """Absolute gaps between all biases, as they are and with the signs of other's changed.
+
+    With ``half`` they are distances on a circle of two half periods, at most one half period.
+    """
+    mine, theirs = ref.unsqueeze(-1), other.unsqueeze(-2)
+    near, far = (mine - theirs).abs_(), (mine + theirs).abs_()
+    return (near, far) if half is None else (circular(near, half), circular(far, half))
+
+
+def circular(gap: Tensor, half: float) -> Tensor:
+    """Distance on a circle of circumference two half periods, of a gap on the line."""
+    return (gap - 2 * half * (gap / (2 * half)).round()).abs_()
+
+
+def nearest(spec: Spec, found: Signed, ref: State, other: State, *, omega: float) -> Dihedral:
+    """The elements that bring every bias to the equivalent place nearest to the reference's."""
+    element = found.element(spec, omega=omega)
+    moved, period = element.act(other), 2 * math.pi / omega
+    shifts = {
+        group: element.shifts[group] + 2 * ((ref[name] - moved[name]) / period).round().long()
+        for group, name in biases(spec).items()
+    }
+    return replace(element, shifts=shifts)

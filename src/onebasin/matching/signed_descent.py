@@ -1,0 +1,210 @@
+"""Coordinate descent over groups of sine units: assignments on the best of four signs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from onebasin import seeds
+from onebasin.matching.assignment import solve
+from onebasin.matching.signed import INNER, OUTER, Signed, SignedTerms, bias_gaps, circular
+from onebasin.symmetry.dihedral import Dihedral, biases
+from onebasin.symmetry.spec import Spec, State
+
+
+@dataclass
+class Problem:
+    """A stack of pairs, ready for the descent.
+
+    Args:
+        spec: The compared tensors; every axis stays or is one group.
+        ref: Stack of networks, float64.
+        other: Stack of networks, float64.
+        weights: Weight in the objective of each tensor with an incoming and an outgoing side.
+        bias: Weight of the gaps between phases.
+        half: Half a period (pre-activation), ``None`` if shifts are not allowed.
+    """
+
+    spec: Spec
+    ref: State
+    other: State
+    weights: Mapping[str, float]
+    bias: float
+    half: float | None
+
+    def __post_init__(self) -> None:
+        self.biases = biases(self.spec)
+        self.count = len(next(iter(self.ref.values())))
+        scaled = {name: t * self.weights.get(name, 1.0) for name, t in self.ref.items()}
+        self.terms = {
+            group: SignedTerms(
+                self.spec,
+                scaled,
+                self.other,
+                group,
+                gaps=bias_gaps(self.ref[name], self.other[name], self.half),
+            )
+            for group, name in self.biases.items()
+        }
+        self.scale = {group: self._scale(group) for group in self.spec.groups}
+
+    def _scale(self, group: str) -> Float[Tensor, " pairs"]:
+        """The most the similarity of a group could be: the product of its norms."""
+        squares = [
+            torch.stack(
+                [state[name].flatten(1).square().sum(-1) for state in (self.ref, self.other)]
+            )
+            * (self.weights.get(name, 1.0) if name != self.biases[group] else self.bias)
+            for name in sorted({name for name, _ in self.spec.occurrences(group)})
+        ]
+        return torch.stack(squares).sum(0).prod(0).sqrt()
+
+    def objective(self, at: Signed) -> Float[Tensor, " pairs"]:
+        """Minus half the weighted squared distance of ref and the moved other."""
+        moved = at.element(self.spec, omega=1.0).act(self.other)  # for the weights any omega does
+        total = self.ref[self.biases[self.spec.groups[0]]].new_zeros(self.count)
+        for name, weight in self.weights.items():
+            total -= weight / 2 * (self.ref[name] - moved[name]).flatten(1).square().sum(-1)
+        for group in self.spec.groups:
+            total -= self.bias / 2 * self.gaps(at, group).square().sum(-1)
+        return total
+
+    def gaps(self, at: Signed, group: str) -> Float[Tensor, "pairs units"]:
+        """What is left between each bias of ref and the nearest equivalent of other's."""
+        name = self.biases[group]
+        bias = at.inner[group] * self.other[name].gather(-1, at.perms[group])
+        gap = self.ref[name] - bias
+        if self.half is None:
+            return gap
+        odd = (at.inner[group] != at.outer[group]).double()
+        return circular(gap - odd * self.half, self.half)
+
+
+@dataclass
+class Walk:
+    """One descent in progress: where every pair stands."""
+
+    at: Signed
+    objective: Float[Tensor, " pairs"]
+    stale: dict[str, Tensor]  # group -> [pairs] whether a neighbour changed since its last solve
+    history: list[Tensor]
+    sweeps: Int[Tensor, " pairs"]
+    active: Tensor  # [pairs] whose last sweep changed something
+
+
+def best_walk(problem: Problem, start: Signed, seed: int, options) -> Walk:
+    """Run every start and keep, pair by pair, the end with the largest objective."""
+    best = _walk(problem, start, _orders(problem.spec, options, seed, 0), options)
+    for restart in range(1, options.restarts):
+        drawn = _random_start(problem, start, seed, restart)
+        found = _walk(problem, drawn, _orders(problem.spec, options, seed, restart), options)
+        best = _better(best, found)
+    return best
+
+
+def _orders(spec: Spec, options, *ids: int) -> Iterator[tuple[str, ...]]:
+    generator = seeds.stream("dihedral-match-order", *ids)
+    while True:
+        if options.order is not None:
+            yield tuple(options.order)
+        else:
+            shuffled = torch.randperm(len(spec.groups), generator=generator).tolist()
+            yield tuple(spec.groups[k] for k in shuffled)
+
+
+def _walk(problem: Problem, start: Signed, orders: Iterator[tuple[str, ...]], options) -> Walk:
+    objective = problem.objective(start)
+    everyone = torch.ones(problem.count, dtype=torch.bool, device=objective.device)
+    for terms in problem.terms.values():
+        terms.restart()
+    now = Walk(
+        at=Signed(dict(start.perms), dict(start.inner), dict(start.outer)),
+        objective=objective,
+        stale={group: everyone.clone() for group in problem.spec.groups},
+        history=[objective],
+        sweeps=torch.zeros_like(everyone, dtype=torch.long),
+        active=everyone.clone(),
+    )
+    for _ in range(options.max_sweeps):
+        moved = torch.zeros_like(everyone)
+        for group in next(orders):
+            chosen = (now.active & now.stale[group]) if options.skip else now.active
+            moved |= _update(problem, now, group, chosen.nonzero().squeeze(-1), options.rtol)
+        now.sweeps += now.active
+        now.history.append(now.objective)
+        now.active = now.active & moved
+        if not now.active.any():
+            break
+    return now
+
+
+def _update(
+    problem: Problem, now: Walk, group: str, chosen: Int[Tensor, " pairs"], rtol: float
+) -> Tensor:
+    """Solve one group of the chosen pairs; returns which of all pairs changed."""
+    changed = torch.zeros_like(now.active)
+    if len(chosen) == 0:
+        return changed
+    now.stale[group][chosen] = False
+    scores = problem.terms[group].scores(now.at, chosen, weight=problem.bias, half=problem.half)
+    old = [part[group][chosen] for part in (now.at.perms, now.at.inner, now.at.outer)]
+    perm = solve(scores.best())
+    found, pick = scores.at(perm).max(-1)
+    new = [perm, *(torch.tensor(side, device=perm.device)[pick] for side in (INNER, OUTER))]
+    before = scores.at(old[0]).gather(-1, _candidate(*old[1:]).unsqueeze(-1)).squeeze(-1)
+    gain = found.sum(-1) - before.sum(-1)
+    better = gain > rtol * problem.scale[group][chosen]
+    changed[chosen] = better
+    for part, theirs, mine in zip(
+        (now.at.perms, now.at.inner, now.at.outer), new, old, strict=True
+    ):
+        kept = torch.where(better.unsqueeze(-1), theirs, mine)
+        part[group] = part[group].index_copy(0, chosen, kept)
+    now.objective = now.objective.index_add(0, chosen, torch.where(better, gain, 0.0))
+    for neighbour in problem.spec.neighbours(group):
+        now.stale[neighbour] |= changed
+    return changed
+
+
+def _candidate(inner: Tensor, outer: Tensor) -> Int[Tensor, "pairs units"]:
+    """Position of (inner, outer) in the list of the four candidates."""
+    return torch.where(inner > 0, (outer < 0).long(), 2 + (outer > 0).long())
+
+
+def _random_start(problem: Problem, like: Signed, seed: int, restart: int) -> Signed:
+    generator = seeds.stream("dihedral-match-start", seed, restart)
+    sizes = {group: perm.shape[-1] for group, perm in like.perms.items()}
+    drawn = Dihedral.random(problem.spec, sizes, generator, omega=1.0)
+    inner = {group: sign.long() for group, sign in drawn.signs.items()}
+    outer = inner if problem.half is None else {g: s.long() for g, s in drawn.outer.items()}
+
+    def spread(part: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {g: t.to(like.perms[g].device).expand_as(like.perms[g]) for g, t in part.items()}
+
+    return Signed(spread(drawn.perms), spread(inner), spread(outer))
+
+
+def _better(old: Walk, new: Walk) -> Walk:
+    wins = new.objective > old.objective
+    length = max(len(old.history), len(new.history))
+    pasts = [run.history + run.history[-1:] * (length - len(run.history)) for run in (old, new)]
+    parts = [
+        {g: torch.where(wins.unsqueeze(-1), theirs[g], mine[g]) for g in mine}
+        for mine, theirs in (
+            (old.at.perms, new.at.perms),
+            (old.at.inner, new.at.inner),
+            (old.at.outer, new.at.outer),
+        )
+    ]
+    return replace(
+        old,
+        at=Signed(*parts),
+        objective=torch.where(wins, new.objective, old.objective),
+        history=[torch.where(wins, theirs, mine) for mine, theirs in zip(*pasts, strict=True)],
+        sweeps=torch.where(wins, new.sweeps, old.sweeps),
+        active=torch.where(wins, new.active, old.active),
+    )
