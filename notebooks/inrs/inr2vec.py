@@ -430,13 +430,22 @@ _ = run.claim(
 # The pairs are those of the [previous chapter](line.py), fitted anew at the width the encoder reads,
 # to shapes it has not seen. Network 0 of each shape started from the shared initialisation; *same* is
 # another network of that start, fitted to another sample of the surface; the others started
-# elsewhere and are aligned to network 0 before they are embedded.
+# elsewhere and are aligned to network 0 before they are embedded. Two further kinds of alignment take
+# part that the thesis does not know: a sine is odd and periodic, so its units may also change signs
+# and shift their phases, without any change of the function.
 
 
 # %%
-from onebasin.matching import identity_match, weight_match
+from functools import partial
 
-matched = {"none": identity_match, "weight": weight_match}
+from onebasin.matching import dihedral_match, identity_match, sign_match, weight_match
+
+matched = {
+    "none": identity_match,
+    "weight": weight_match,
+    "sign": partial(sign_match, omega=settings.omega),
+    "sign + phase": partial(dihedral_match, omega=settings.omega),
+}
 group = people["twice"]
 
 
@@ -508,19 +517,35 @@ run.show(draw.draw_distances, "pairs", height=3.2)
 from onebasin.shapes.embedding import variance_shares
 
 crossed = [each[0], *each[2:]]
-plain = [states_of(name, crossed) for name in again]
-aligned = [
-    apply(weight_match(network.spec, states_of(name, each[:1] * len(crossed)), one).element, one)
-    for name, one in zip(again, plain, strict=True)
-]
-grids = {
-    "weights": torch.stack([best.matrix(one).flatten(1) for one in plain]),
-    "weights, matched": torch.stack([best.matrix(one).flatten(1) for one in aligned]),
-    "embedding": torch.stack([best.encode(one) for one in plain]),
-    "embedding, matched": torch.stack([best.encode(one) for one in aligned]),
+
+
+def grid(method, read):
+    """What is read of every shape from every start, aligned to the shared start."""
+    rows = []
+    for name in again:
+        ref, other = states_of(name, each[:1] * len(crossed)), states_of(name, crossed)
+        rows.append(read(apply(matched[method](network.spec, ref, other).element, other)).cpu())
+    return torch.stack(rows)
+
+
+def flat(states):
+    """All weights and biases of each network in one row."""
+    return torch.cat([tensor.flatten(1) for tensor in states.values()], dim=1)
+
+
+kinds = {
+    "as trained": "none",
+    "after weight matching": "weight",
+    "after signs, phases": "sign + phase",
 }
-shares = {kind: variance_shares(grid) for kind, grid in grids.items()}
-names_of = {kind: kind.replace(", ", "_") for kind in shares}
+read = {"weights": flat, "embedding": best.encode}
+grids = {
+    f"{what} {when}": grid(method, how)
+    for what, how in read.items()
+    for when, method in kinds.items()
+}
+shares = {kind: variance_shares(one) for kind, one in grids.items()}
+names_of = {kind: kind.replace(",", "").replace(" ", "_") for kind in shares}
 _ = run.record(
     "shares",
     metrics={names_of[kind]: book.metric(one.start) for kind, one in shares.items()},
@@ -530,12 +555,12 @@ _ = run.record(
     },
 )
 
-# %% mystnb={"figure": {"name": "fig-inr2vec-shares", "caption": "Parts of the variance over shapes and starts that the shape explains, that the start explains, and that neither explains alone: of all weights and of the embedding, as trained and after weight matching to the network of the shared start."}, "image": {"alt": "Four horizontal stacked bars, weights and embeddings before and after matching. In each, the part explained by the start is by far the widest and the part explained by the shape is narrow."}}
-run.show(draw.draw_shares, "shares", height=2.6)
+# %% mystnb={"figure": {"name": "fig-inr2vec-shares", "caption": "Parts of the variance over shapes and starts that the shape explains, that the start explains, and that neither explains alone: of all weights and of the embedding, as trained, and after alignment to the network of the shared start by weight matching and over the whole symmetry of sine units."}, "image": {"alt": "Six horizontal stacked bars, weights and embeddings as trained and after two kinds of alignment. In most the part explained by the start is the widest and the part explained by the shape is narrow."}}
+run.show(draw.draw_shares, "shares", height=3.0)
 
 # %% [markdown]
-# The start explains a share of {measured}`inrs/inr2vec/shares.none:embedding:.2f` of the embedding's
-# variance as trained and {measured}`inrs/inr2vec/shares.none:embedding_matched:.2f` after weight
+# The start explains a share of {measured}`inrs/inr2vec/shares.none:embedding_as_trained:.2f` of the embedding's
+# variance as trained and {measured}`inrs/inr2vec/shares.none:embedding_after_weight_matching:.2f` after weight
 # matching. An encoder that has seen one start only has no reason to look past it.
 #
 # ## Paper vs measured
