@@ -148,6 +148,22 @@ def test_front_page_counts(build: Build) -> None:
     )
 
 
+def test_summary_lists_every_claim_of_a_part_with_its_largest_run(build: Build) -> None:
+    share = ledger.measured(0.97, "fraction of pairs", lo=0.91, hi=1.0, n=12)
+    one = judged("inr-diff-two-peaks", "laptop", share=share, below=0.5, peaks=2.0)
+    small = judged("inr-diff-two-peaks", "smoke", share=0.25, below=0.5, peaks=2.0)
+    built = build("```{ledger}\n```\n\n```{summary} II\n```", one, small)
+    assert not built.warnings
+    table = built.page().split("Claims of part II")[-1]
+    rows = [text(row) for row in table.split("<tr")[2:]]
+    part = [claim for claim in claims.load().values() if claim.part == "II"]
+    assert len(rows) == len(part)
+    row = next(row for row in rows if "inr-diff-two-peaks" in row)
+    assert "0.97" in row and "12" in row and "laptop" in row and "0.25" not in row
+    assert "not run" in next(row for row in rows if "inr-same-flat" in row)
+    assert "no claim" in build("```{summary} XX\n```").warnings
+
+
 FIGURE = """\
 ```{drawn} inrs/line path
 :draw: tinysite.square

@@ -1,4 +1,4 @@
-"""The front page: what the book found so far, over all and by part."""
+"""What the book found so far: over all, by part, and one part claim by claim."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from bookext import evidence, reader, site
-from bookext.claimviews import TITLES, ClaimDirective, ordered, tally
+from bookext.claimviews import TITLES, ClaimDirective, ordered, quantity, tally, verdict_cell
 from bookext.html import element, link
 from bookext.measured import badge
 from bookext.tables import Cell, missing, table
@@ -77,7 +77,38 @@ class Parts(ClaimDirective):
         ]
 
 
+class Summary(ClaimDirective):
+    """``{summary} PART``: every claim of a part with what the largest run measured."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table."""
+        evidence.mark(self.env)
+        self.env.note_reread()
+        part = self.arguments[0].strip()
+        held = [claim for claim in claims.load().values() if claim.part == part]
+        if not held:
+            raise self.error(f"summary: no claim of the ledger belongs to part {part!r}")
+        heads = ("claim", "measured", "ours", "n", "profile", "verdict", "chapter")
+        return [table(heads, [self.row(claim) for claim in held], f"Claims of part {part}")]
+
+    def row(self, claim: Claim) -> list[Cell]:
+        """One claim."""
+        found = ordered(evidence.outcomes(claim.id))[-1:]
+        page = self.to_chapter(claim.chapter) if claim.chapter else ""
+        what = self.inline(claim.measures[claim.primary])
+        if not found:
+            why = element("span", badge(claims.NOT_RUN), title=claim.reason or "")
+            return [self.to_claim(claim), what, missing(), "", "", why, page]
+        profile, outcome = found[0]
+        one = outcome.measured[claim.primary]
+        judged = verdict_cell(outcome)
+        return [self.to_claim(claim), what, quantity(one), str(one.n), profile, judged, page]
+
+
 def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("findings", Findings)
     app.add_directive("parts", Parts)
+    app.add_directive("summary", Summary)
