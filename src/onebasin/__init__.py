@@ -12,6 +12,8 @@ _HOME = {
     "Permutation": "onebasin.symmetry.permutation",
     "Scaling": "onebasin.symmetry.scaling",
     "apply": "onebasin.symmetry.action",
+    "align": "onebasin.aligning",
+    "AlignOptions": "onebasin.aligning",
     "weight_match": "onebasin.matching.weight",
     "activation_match": "onebasin.matching.activation",
     "loss_along_line": "onebasin.connectivity.line",

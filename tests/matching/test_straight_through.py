@@ -187,7 +187,7 @@ def test_bad_arguments_are_refused():
     ]:
         with pytest.raises(InputError, match=words):
             learn(ref, other, **options)
-    with pytest.raises(InputError, match="loss=nan: is not finite.*step 0"):
+    with pytest.raises(InputError, match=r"loss=nan: is not finite.*step 0"):
         straight_through_match(
             SPEC, ref, other, network=NET, data=(X, Y), loss=lambda out, y: out.sum() * torch.inf
         )

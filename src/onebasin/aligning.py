@@ -1,0 +1,278 @@
+"""Align one trained module to another: everything between two ``nn.Module`` and the result."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from onebasin import registry
+from onebasin.connectivity.line import interpolate
+from onebasin.errors import InputError
+from onebasin.matching.capture import check_evaluating
+from onebasin.matching.descent import WeightOptions
+from onebasin.matching.result import Match
+from onebasin.symmetry.action import Element, apply
+from onebasin.symmetry.derive import derive
+from onebasin.symmetry.spec import Spec
+from onebasin.symmetry.verify import check_function, difference, outputs
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class AlignOptions:
+    """Options of :func:`align`.
+
+    Args:
+        loss: ``loss(output, target)``, a mean over samples; for methods that learn.
+        seed: Number of every random order.
+        restarts: Starts of weight matching in all; the best end is returned.
+        example: Inputs to read the symmetry off the module, a tuple if it takes several; by default
+            the first eight samples of ``data``.
+        matcher: Options of the matcher itself, e.g. ``ActivationOptions(objective="correlation")``.
+        check: Whether the spec is verified on the example before it is used.
+    """
+
+    loss: Loss | None = None
+    seed: int = 0
+    restarts: int = 1
+    example: Any = None
+    matcher: Any = None
+    check: bool = True
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Alignment:
+    """One module aligned to another.
+
+    Args:
+        module: A copy of ``other`` with its units reordered, in evaluation mode. It computes what
+            ``other`` computes.
+        ref: The module it was aligned to, as it was given.
+        element: What was done to the units; ``perm[i] = j`` gives unit i of ref unit j of other.
+        spec: Which axes of which tensors were moved together.
+        match: All that the matcher returned.
+        distance_before: Euclidean distance of the weights of ref and other.
+        distance_after: The same after the alignment.
+        function_change: By how much the copy's outputs differ from those of ``other`` on the
+            example, relative (rounding only); nan if there was no example.
+    """
+
+    module: nn.Module
+    ref: nn.Module
+    element: Element
+    spec: Spec
+    match: Match
+    distance_before: float
+    distance_after: float
+    function_change: float
+
+    @property
+    def objective(self) -> float:
+        """What the matcher maximised, at its end."""
+        return float(self.match.objective)
+
+    def between(self, lam: float = 0.5) -> nn.Module:
+        """The module whose weights are ``1 - lam`` of ref's and ``lam`` of the aligned ones.
+
+        Running statistics of batch norms are interpolated too and no longer fit; see
+        :func:`onebasin.merging.batchnorm.reset`.
+        """
+        ends = [dict(one.state_dict()) for one in (self.ref, self.module)]
+        return _loaded(self.ref, interpolate(*ends, lam))
+
+    def __repr__(self) -> str:
+        units = sum(len(perm) for perm in getattr(self.element, "perms", {}).values())
+        ended = "converged" if bool(self.match.converged) else "not converged"
+        return (
+            f"Alignment(distance {self.distance_before:.4g} -> {self.distance_after:.4g}, "
+            f"{units} units in {len(self.spec.groups)} groups, {ended})"
+        )
+
+
+def align(
+    ref: nn.Module,
+    other: nn.Module,
+    data: Any = None,
+    method: str = "weight",
+    *,
+    spec: Spec | None = None,
+    options: AlignOptions | None = None,
+) -> Alignment:
+    """Reorder the hidden units of ``other`` so that its weights come close to those of ``ref``.
+
+    The symmetry is read off the module (:func:`~onebasin.symmetry.derive.derive`) unless the module
+    brings it (``ref.spec``) or you do, and verified: random elements must keep the function. Neither
+    module is changed.
+
+    Args:
+        ref: A trained module, in evaluation mode.
+        other: Another one of the same architecture, dtype and device.
+        data: Inputs ``[samples ...]``, or ``(inputs, targets)``. Weight matching takes only the
+            shape of a few inputs from it.
+        method: Name of a registered matcher: ``"weight"``, ``"activation"``, ``"straight-through"``.
+        spec: The symmetry, if you want to declare it yourself.
+        options: Loss, seed, restarts, options of the matcher.
+
+    Raises:
+        InputError: if the modules differ in architecture, are in training mode, the symmetry cannot
+            be found or does not keep the function, or what the method needs is missing.
+    """
+    options = options or AlignOptions()
+    check_same_architecture(ref, other)
+    for name, module in (("ref", ref), ("other", other)):
+        check_evaluating(module, name)
+    states = [_state(module, name) for name, module in (("ref", ref), ("other", other))]
+    example = _example(data, options)
+    spec = _spec(ref, spec, example, options)
+    spec.check_pair(*states)
+    match = _match(method, spec, states, ref, data, options)
+    moved = apply(match.element, states[1])
+    module = _loaded(other, moved)
+    change = float("nan")
+    if example is not None:
+        with torch.no_grad():
+            answers = [outputs(m, _state(m, "module"), example) for m in (module, other)]
+        change = difference(*answers)
+    return Alignment(
+        module=module,
+        ref=ref,
+        element=match.element,
+        spec=spec,
+        match=match,
+        distance_before=_distance(spec, *states),
+        distance_after=_distance(spec, states[0], moved),
+        function_change=change,
+    )
+
+
+def check_same_architecture(ref: nn.Module, other: nn.Module) -> None:
+    """Refuse two modules that are not made of the same parts in the same places.
+
+    Raises:
+        InputError: naming the first submodule that differs.
+    """
+    mine, theirs = (dict(module.named_modules()) for module in (ref, other))
+    for name in dict.fromkeys([*mine, *theirs]):
+        pair = [_part(modules.get(name)) for modules in (mine, theirs)]
+        if pair[0] != pair[1]:
+            where = f"other.{name}" if name else "other"
+            remedy = f"ref has {pair[0]} there; pass two modules of one architecture"
+            raise InputError(where, pair[1], remedy)
+
+
+def _part(module: nn.Module | None) -> str:
+    if module is None:
+        return "nothing"
+    dropping = isinstance(module, nn.modules.dropout._DropoutNd)  # its rate does not matter here
+    return f"{type(module).__name__}({'' if dropping else module.extra_repr()})"
+
+
+def _state(module: nn.Module, name: str) -> dict[str, Tensor]:
+    state = dict(module.state_dict())
+    strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise InputError(name, strange, "state_dict() must hold tensors only; remove extra state")
+    return state
+
+
+def _example(data: Any, options: AlignOptions) -> tuple | None:
+    if options.example is not None:
+        example = options.example
+        return example if isinstance(example, tuple) else (example,)
+    inputs = data[0] if isinstance(data, tuple | list) else data
+    return None if inputs is None else (inputs[:8],)
+
+
+def _spec(ref: nn.Module, given: Spec | None, example: tuple | None, options: AlignOptions) -> Spec:
+    own = getattr(ref, "spec", None)
+    spec = given if given is not None else own if isinstance(own, Spec) else None
+    if spec is None and example is None:
+        remedy = (
+            "a few inputs are needed to read the symmetry off the module; pass data=inputs "
+            "(no labels needed), or declare it with spec="
+        )
+        raise InputError("data", None, remedy)
+    spec = derive(ref, example) if spec is None else spec
+    missing = sorted(set(ref.state_dict()) - set(spec.axes))
+    if missing:
+        remedy = "must list every tensor of state_dict(); give those that stay None on every axis"
+        raise InputError("spec", f"without {missing}", remedy)
+    if options.check and example is not None:
+        found = check_function(spec, ref, example, seed=options.seed)
+        if not found.passed:
+            raise InputError("spec", spec.groups, _why(found.error, found.control, spec))
+    return spec
+
+
+def _why(error: float, control: float, spec: Spec) -> str:
+    if not spec.groups:
+        return "has no group of units to permute, so there is nothing to align"
+    if error > 1e-9:
+        return (
+            f"changes the module's outputs by {error:.2g} (relative) when units are permuted; "
+            "correct it, or declare it by hand"
+        )
+    return f"could not be verified: a wrong move changes outputs by {control:.2g} only"
+
+
+def _match(
+    method: str,
+    spec: Spec,
+    states: list[dict[str, Tensor]],
+    network: nn.Module,
+    data: Any,
+    options: AlignOptions,
+) -> Match:
+    matcher = registry.get(method).match
+    if matcher is None:
+        raise InputError("method", method, f"is no matcher; choose one of {[*registry.matchers()]}")
+    wanted = inspect.signature(matcher).parameters
+    known: dict[str, Any] = {"seed": options.seed, "network": network, "options": options.matcher}
+    known |= _needed(method, wanted, data, options)
+    if options.restarts != 1:
+        if method != "weight" or options.matcher is not None:
+            remedy = 'restarts are those of method="weight" without options of its own'
+            raise InputError("options.restarts", options.restarts, remedy)
+        known["options"] = WeightOptions(restarts=options.restarts)
+    return matcher(spec, *states, **{k: v for k, v in known.items() if k in wanted})
+
+
+def _needed(
+    method: str, wanted: Mapping[str, Any], data: Any, options: AlignOptions
+) -> dict[str, Any]:
+    """Data and loss, as the matcher takes them."""
+    if "data" not in wanted:
+        return {}
+    pair = isinstance(data, tuple | list)
+    required = wanted["data"].default is inspect.Parameter.empty
+    if "loss" in wanted:
+        if not pair or options.loss is None:
+            remedy = f"method={method!r} learns: pass data=(inputs, targets) and options.loss"
+            raise InputError("data", type(data).__name__, remedy)
+        return {"data": tuple(data), "loss": options.loss}
+    if data is None and required:
+        raise InputError("data", None, f"method={method!r} runs the networks: pass data=inputs")
+    return {} if data is None else {"data": data[0] if pair else data}
+
+
+@torch.no_grad()
+def _loaded(module: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+    twin = copy.deepcopy(module).eval()
+    twin.load_state_dict(dict(state))
+    return twin
+
+
+def _distance(spec: Spec, ref: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
+    gaps = (
+        (ref[name].double() - other[name].double()).square().sum()
+        for name in spec.axes
+        if ref[name].is_floating_point() and name not in spec.carried
+    )
+    return float(sum(gaps, torch.zeros((), dtype=torch.float64))) ** 0.5
