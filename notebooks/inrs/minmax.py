@@ -245,7 +245,7 @@ rows |= {f"{kind}_worse": book.metric(values, "1", groups) for kind, values in w
 arrays = {"lambdas": lambdas, **loss}
 _ = run.record("path", method="weight", metrics=rows, seeds=range(len(groups)), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-inr-minmax", "caption": "Loss along the line between INRs of different starts, mean over all pairs: unmatched (thin, dashed), and after weight matching of raw weights, of weights normalised tensor by tensor (minmax1) or in corresponding pairs of tensors (minmax2), and of raw weights without biases (grey)."}, "image": {"alt": "One line chart of loss against position. The unmatched curve has two peaks. The curve after matching raw weights rises further inside. The two curves of normalised weights nearly coincide with each other and with the grey curve of matching without biases."}}
+# %% mystnb={"figure": {"name": "fig-inr-minmax", "caption": "Loss along the line between INRs of different starts, mean over all pairs: unmatched (thin, dashed), and after weight matching of raw weights, of weights normalised tensor by tensor (minmax1) or in corresponding pairs of tensors (minmax2), and of raw weights without biases (grey)."}, "image": {"alt": "One line chart of loss against position. The unmatched curve and the grey one of matching without biases have two peaks. The curve after matching raw weights rises further inside. The two curves of normalised weights nearly coincide; their form lies between that of raw weights and that without biases."}}
 run.show(draw.draw_minmax, "path", height=3.8)
 
 # %% [markdown]
@@ -321,7 +321,7 @@ run.show(draw.draw_influence, "influence", height=3.0)
 # free the matcher from the first layer as take the biases from it.
 #
 # [The chapter on the line](line.py) found that the biases are what turns two peaks into one. The prediction
-# is that normalised matching behaves as matching blind to biases. The curves of minmax1 correlate with the
+# is that normalised matching behaves more like matching blind to biases. The curves of minmax1 correlate with the
 # blind ones with {measured}`inrs/minmax/path.weight:single_curve:.3f`, those of raw weights with
 # {measured}`inrs/minmax/path.weight:raw_curve:.3f`; the permutations send
 # {measured}`inrs/minmax/path.weight:single_like_blind:.3f` and
