@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -12,6 +12,7 @@ from onebasin.symmetry import atoms
 from onebasin.symmetry.atoms import Atom, Axis, Segment, root
 from onebasin.symmetry.axes import Concat, Entry, Inner, Product, named, normal
 from onebasin.symmetry.layers import RULES
+from onebasin.symmetry.sizes import untold
 from onebasin.symmetry.spec import Spec
 from onebasin.symmetry.taps import Tap
 from onebasin.symmetry.tracing import Trace, Traced, follow
@@ -57,7 +58,7 @@ class _Reader:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.families = _settle(trace)
-        self.inner = _inner(trace, set(self.families))
+        self.inner = _inner(trace, self._members)
         self.names: dict[Any, str] = {}
         self.nested: dict[str, tuple[str, int]] = {}
 
@@ -74,8 +75,15 @@ class _Reader:
             for k, axis in enumerate(tensor.axes)
             if (reason := _reason(axis)) is not None
         }
-        found = Spec(axes, self.nested, buffers, fixed)
-        return Spec(axes, self.nested, buffers, fixed, self._taps(found))
+        plain = Spec(axes, self.nested)
+        shapes = {name: tensor.shape for name, tensor in self.trace.parameters.items()}
+        units = untold(axes, shapes, self._sizes(plain.groups), self.nested)
+        return Spec(axes, self.nested, units, buffers, fixed, self._taps(plain))
+
+    def _sizes(self, groups: Sequence[str]) -> dict[str, int]:
+        """Units of every group: those of its atom in every block."""
+        atom_of = {name: atom for atom, name in self.names.items()}
+        return {group: atom_of[group].size * self.nested.get(group, ("", 1))[1] for group in groups}
 
     def _entry(self, axis: Axis, tensor: str = "", place: int = -1) -> Entry:
         parts: list[str | int | Product] = []
@@ -232,13 +240,13 @@ def _always(trace: Trace, tensors: list[list[set[Atom]]], atom: Atom, chooser: A
     )
 
 
-def _inner(trace: Trace, families: set) -> dict[Atom, Atom]:
+def _inner(trace: Trace, members: Callable[[Axis], Iterator[Segment]]) -> dict[Atom, Atom]:
     """For every atom whose permutation may depend on the unit of another, that other."""
     apart = [(_leaves(inner), _leaves(outer)) for inner, outer in trace.apart]
     before: dict[Atom, set[Atom | None]] = {}
     for name, tensor in trace.parameters.items():
         for place, axis in enumerate(tensor.axes):
-            for segment in _spelled(axis):
+            for segment in members(axis):
                 for atom, outer in zip(segment, (None, *segment), strict=False):
                     if name in trace.grouped and place == 1 and outer is None and len(segment) == 1:
                         outer = next(iter(_spelled(tensor.axes[0])))[0]

@@ -14,7 +14,11 @@ Place: TypeAlias = tuple[str, int]
 
 
 def measure(
-    axes: Axes, shapes: Shapes, groups: Sequence[str], nested: Mapping[str, tuple[str, int]]
+    axes: Axes,
+    shapes: Shapes,
+    groups: Sequence[str],
+    nested: Mapping[str, tuple[str, int]],
+    units: Mapping[str, int],
 ) -> dict[str, int]:
     """Number of units of every group, in the order of ``groups``.
 
@@ -23,6 +27,7 @@ def measure(
         shapes: Shape of every tensor, without a models dimension.
         groups: All groups.
         nested: Groups made of blocks.
+        units: Sizes of groups that no axis tells.
 
     Raises:
         InputError: if axes contradict one another or do not say how many units a group has.
@@ -43,6 +48,7 @@ def measure(
     sizes = {group: next(iter(lengths.values())) for group, lengths in alone.items() if lengths}
     if not rest and not nested:
         return sizes
+    sizes = {group: units[group] for group in groups if group in units} | sizes
     sizes |= {b: blocks for b, blocks in nested.values() if b in alone and b not in sizes}
     _solve(rest, sizes, groups)
     _check(rest, sizes, nested)
@@ -50,16 +56,42 @@ def measure(
 
 
 def _solve(rest: dict[Place, tuple[Entry, int]], sizes: dict[str, int], groups) -> None:
-    open_ = [group for group in groups if group not in sizes]
-    while open_:
+    if left := _spread(rest, sizes, groups):
+        places = {place: whole for place, (_, whole) in rest.items()}
+        remedy = f"does not tell the units of groups {left}; give them in the spec's units"
+        raise InputError("state", places, remedy)
+
+
+def _spread(rest: dict[Place, tuple[Entry, int]], sizes: dict[str, int], groups) -> list[str]:
+    """Solve for what can be solved; returns the groups that are left."""
+    while True:
+        before = len(sizes)
         for entry, whole in rest.values():
             sizes.update(missing(entry, whole, sizes))
-        left = [group for group in groups if group not in sizes]
-        if len(left) == len(open_):
-            places = {place: whole for place, (_, whole) in rest.items()}
-            remedy = f"does not determine the units of groups {left}; check the spec's lengths"
-            raise InputError("state", places, remedy)
-        open_ = left
+        if len(sizes) == before:
+            return [group for group in groups if group not in sizes]
+
+
+def untold(
+    axes: Axes, shapes: Shapes, sizes: Mapping[str, int], nested: Mapping[str, tuple[str, int]]
+) -> dict[str, int]:
+    """The fewest sizes, in order, that have to be told besides the shapes of the tensors.
+
+    Args:
+        axes: The entries of a spec.
+        shapes: Shape of every tensor.
+        sizes: Units of every group, in order.
+        nested: Groups made of blocks.
+    """
+    places = {
+        (name, k): (e, shapes[name][k]) for name, on in axes.items() for k, e in enumerate(on)
+    }
+    rest = {place: (e, whole) for place, (e, whole) in places.items() if e is not None}
+    known = {name: blocks for name, blocks in nested.values() if name in sizes}
+    told: dict[str, int] = {}
+    while left := _spread(rest, known, sizes):
+        told[left[0]] = known[left[0]] = sizes[left[0]]
+    return told
 
 
 def _check(rest: dict[Place, tuple[Entry, int]], sizes: dict[str, int], nested: Mapping) -> None:

@@ -40,6 +40,7 @@ class Spec:
         axes: Tensor name to the entry of each of its axes, e.g.
             ``{"layers.0.weight": ("hidden.0", None), "layers.0.bias": ("hidden.0",)}``.
         nested: Group to the name of its blocks and their number, e.g. ``{"qk": ("heads", 4)}``.
+        units: Sizes of groups that no axis tells, because they only stand beside others.
         carried: Tensors that are moved with the others but not compared when networks are matched,
             such as the running statistics of a batch norm. Equality ignores this and what follows.
         fixed: Why an axis stays, by (tensor name, axis).
@@ -48,6 +49,7 @@ class Spec:
 
     axes: Mapping[str, tuple[Entry, ...]]
     nested: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    units: Mapping[str, int] = field(default_factory=dict)
     carried: frozenset[str] = field(default=frozenset(), compare=False)
     fixed: Mapping[tuple[str, int], str] = field(default_factory=dict, compare=False)
     taps: Mapping[str, Tap] = field(default_factory=dict, compare=False)
@@ -59,6 +61,7 @@ class Spec:
         if unknown:
             raise InputError("carried", unknown, "must be tensors of the spec")
         object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "units", dict(self.units))
         object.__setattr__(self, "carried", frozenset(self.carried))
         object.__setattr__(self, "nested", {g: on for g, on in nested.items() if on[1] != 1})
         if self.nested:
@@ -89,7 +92,7 @@ class Spec:
             found = {piece: flat for piece, _, flat in unfolding.pieces(name, on)}
             axes |= found
             carried |= set(found) if name in self.carried else set()
-        return Spec(axes, self.nested, frozenset(carried))
+        return Spec(axes, self.nested, self.units, frozenset(carried))
 
     @cached_property
     def families(self) -> tuple[tuple[str, ...], ...]:
@@ -113,7 +116,8 @@ class Spec:
             if group in self.nested:
                 nested[group] = self.nested[group]
                 pending.append(nested[group][0])
-        return Spec(axes, nested, self.carried & set(axes))
+        units = {group: self.units[group] for group in Spec(axes).groups if group in self.units}
+        return Spec(axes, nested, units, self.carried & set(axes))
 
     def occurrences(self, group: str) -> tuple[tuple[str, int], ...]:
         """Every (tensor name, axis) on which ``group`` acts."""
@@ -142,7 +146,7 @@ class Spec:
         names = {name: f"group.{k}" for k, name in enumerate(dict.fromkeys([*order, *blocks]))}
         moved = {name: tuple(renamed(e, names) for e in on) for name, on in axes.items()}
         nested = {names[group]: (names[b], count) for group, (b, count) in self.nested.items()}
-        return Spec(moved, nested)
+        return Spec(moved, nested, {names[group]: count for group, count in self.units.items()})
 
     def unfold(self, state: State) -> tuple[Spec, dict[str, Tensor]]:
         """The plain spec, and the tensors of a network or stack taken apart accordingly.
@@ -224,7 +228,7 @@ class Spec:
         """
         lead = 0 if self.models(state) is None else 1
         shapes = {name: tuple(state[name].shape[lead:]) for name in self.axes}
-        return measure(self.axes, shapes, self.groups, self.nested)
+        return measure(self.axes, shapes, self.groups, self.nested, self.units)
 
     def check(self, state: State, name: str = "state", *, finite: bool = True) -> None:
         """Refuse a state that does not fit this spec.
@@ -277,10 +281,11 @@ class Spec:
     def to_json(self) -> str:
         """This spec as JSON text, tensors in order; reasons and taps are left out."""
         axes = {name: [to_data(entry) for entry in on] for name, on in self.axes.items()}
-        if not self.nested and not self.carried:
+        if not (self.nested or self.units or self.carried):
             return json.dumps(axes)
         nested = {group: list(on) for group, on in self.nested.items()}
-        return json.dumps({"axes": axes, "nested": nested, "carried": sorted(self.carried)})
+        more = {"nested": nested, "units": self.units, "carried": sorted(self.carried)}
+        return json.dumps({"axes": axes, **more})
 
     @staticmethod
     def from_json(text: str) -> Spec:
@@ -292,10 +297,11 @@ class Spec:
         try:
             data = json.loads(text)
             if not isinstance(data.get("axes"), dict):
-                data = {"axes": data, "nested": {}, "carried": []}
+                data = {"axes": data, "nested": {}, "units": {}, "carried": []}
             axes = {str(n): tuple(from_data(e) for e in on) for n, on in data["axes"].items()}
             nested = {str(g): (str(name), int(k)) for g, (name, k) in data["nested"].items()}
-            return Spec(axes, nested, frozenset(data["carried"]))
+            units = {str(group): int(count) for group, count in data["units"].items()}
+            return Spec(axes, nested, units, frozenset(data["carried"]))
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise InputError("text", text, "is not a spec; pass what to_json returned") from error
 
