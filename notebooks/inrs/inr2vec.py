@@ -533,6 +533,7 @@ def flat(states):
     return torch.cat([tensor.flatten(1) for tensor in states.values()], dim=1)
 
 
+# %%
 kinds = {
     "as trained": "none",
     "after weight matching": "weight",

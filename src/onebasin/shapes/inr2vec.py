@@ -221,7 +221,7 @@ class Inr2vec(nn.Module):
 
     def matrix(self, states: Mapping[str, Tensor]) -> Float[Tensor, "models rows columns"]:
         """What the encoder reads of a population."""
-        return encoder_input(self.kind, states, self.sizes.layers) / self.scale
+        return encoder_input(self.kind, states, self.sizes.layers) / self.scale  # type: ignore[operator]
 
     def measure(self, states: Mapping[str, Tensor]) -> None:
         """Take the scales of the matrix from a population, if this model is a scaled one."""
