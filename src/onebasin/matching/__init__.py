@@ -7,6 +7,7 @@ from onebasin.matching.assignment import brute_force, solve
 from onebasin.matching.descent import WeightOptions
 from onebasin.matching.dihedral import DihedralOptions, dihedral_match, sign_match
 from onebasin.matching.identity import identity_match
+from onebasin.matching.measured import Moments, measure_moments
 from onebasin.matching.result import ConvergenceWarning, Match
 from onebasin.matching.similarity import group_similarity, unit_similarity
 from onebasin.matching.steepest import loss_gradient, steepest_match
@@ -18,6 +19,7 @@ __all__ = [
     "ConvergenceWarning",
     "DihedralOptions",
     "Match",
+    "Moments",
     "StraightThroughOptions",
     "WeightOptions",
     "activation_match",
@@ -26,6 +28,7 @@ __all__ = [
     "group_similarity",
     "identity_match",
     "loss_gradient",
+    "measure_moments",
     "sign_match",
     "solve",
     "steepest_match",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from onebasin.errors import InputError
+from onebasin.matching.measured import MeasuredProblem, Moments, check_moments
 from onebasin.matching.result import Match
-from onebasin.matching.signed import Signed, nearest
+from onebasin.matching.signed import Signed
 from onebasin.matching.signed_descent import Problem, Walk, best_walk
 from onebasin.parallel import spread
 from onebasin.registry import register
@@ -68,6 +69,7 @@ def dihedral_match(
     omega: float,
     seed: int = 0,
     init: Dihedral | Permutation | None = None,
+    moments: Mapping[str, Moments] | None = None,
     options: DihedralOptions | None = None,
 ) -> Match[Dihedral]:
     r"""Permute, flip and shift the sine units of ``other`` so that they come close to ``ref``'s.
@@ -89,6 +91,10 @@ def dihedral_match(
         omega: Frequency :math:`\omega_0` of the sines.
         seed: Number of the random order of groups and of the restarts, the same for each pair.
         init: Where to start; the identity by default.
+        moments: What the layers of ref read, from
+            :func:`~onebasin.matching.measured.measure_moments`. The objective is then the
+            expected change of the pre-activations on those data, see
+            :class:`~onebasin.matching.measured.MeasuredProblem`, and ``weighing`` plays no part.
         options: See :class:`DihedralOptions`.
 
     Returns:
@@ -106,18 +112,19 @@ def dihedral_match(
     device = next(iter(ref.values())).device
     start = _start(spec, init, sizes, models, omega=omega, options=options)
     moving = spec.only(spec.compared)
+    if moments is not None:
+        check_moments(moving, moments, ref)
     left, right = (_as_stack(moving, state, models) for state in (ref, other))
     size = _pairs_at_once(left, sizes, device)
 
     def work(first: int) -> tuple[Walk, Dihedral]:
         part = slice(first, first + size)
         pairs = [{n: t[part].double() for n, t in state.items()} for state in (left, right)]
-        problem = _problem(moving, *pairs, omega=omega, options=options)
+        half = math.pi / omega if options.moves == "sign-phase" else None
+        problem = _problem(moving, *pairs, half, options, _part(moments, part))
         parts = ({g: t[part].to(device) for g, t in p.items()} for p in start)
         walk = best_walk(problem, Signed(*parts), seed, options)
-        if options.moves == "sign":
-            return walk, walk.at.element(moving, omega=omega)
-        return walk, nearest(moving, walk.at, *pairs, omega=omega)
+        return walk, problem.nearest(walk.at, omega=omega)
 
     parts = spread(work, range(0, models or 1, size), device)
     whole = _join(spec, parts, single=models is None)
@@ -133,11 +140,14 @@ def sign_match(
     omega: float,
     seed: int = 0,
     init: Dihedral | Permutation | None = None,
+    moments: Mapping[str, Moments] | None = None,
     options: DihedralOptions | None = None,
 ) -> Match[Dihedral]:
     """:func:`dihedral_match` over permutations and signs alone."""
     options = replace(options or DihedralOptions(), moves="sign")
-    return dihedral_match(spec, ref, other, omega=omega, seed=seed, init=init, options=options)
+    return dihedral_match(
+        spec, ref, other, omega=omega, seed=seed, init=init, moments=moments, options=options
+    )
 
 
 register(
@@ -150,7 +160,7 @@ register(
 )(dihedral_match)
 
 
-def moments(spec: Spec, options: DihedralOptions) -> dict[str, float]:
+def input_moments(spec: Spec, options: DihedralOptions) -> dict[str, float]:
     """Weight in the objective of each tensor that has an incoming and an outgoing side."""
     found = {}
     for name, on in spec.axes.items():
@@ -161,10 +171,27 @@ def moments(spec: Spec, options: DihedralOptions) -> dict[str, float]:
 
 
 def _problem(
-    spec: Spec, ref: State, other: State, *, omega: float, options: DihedralOptions
+    spec: Spec,
+    ref: State,
+    other: State,
+    half: float | None,
+    options: DihedralOptions,
+    moments: Mapping[str, Moments] | None,
 ) -> Problem:
-    half = math.pi / omega if options.moves == "sign-phase" else None
-    return Problem(spec, ref, other, moments(spec, options), options.bias, half)
+    weights = input_moments(spec, options)
+    if moments is None:
+        return Problem(spec, ref, other, weights, options.bias, half)
+    return MeasuredProblem(spec, ref, other, weights, options.bias, half, moments)
+
+
+def _part(moments: Mapping[str, Moments] | None, part: slice) -> dict[str, Moments] | None:
+    """Moments of some pairs, with a leading dimension of pairs."""
+    if moments is None:
+        return None
+    stacks = {n: (m.mean, m.covariance) for n, m in moments.items()}
+    if next(iter(moments.values())).mean.ndim == 1:
+        stacks = {n: (mean[None], covariance[None]) for n, (mean, covariance) in stacks.items()}
+    return {n: Moments(mean[part], covariance[part]) for n, (mean, covariance) in stacks.items()}
 
 
 def _join(spec: Spec, parts: list[tuple[Walk, Dihedral]], *, single: bool) -> Match[Dihedral]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +19,10 @@ from onebasin.symmetry.spec import Spec, State
 #: even number of half periods, the others an odd one.
 INNER = (1, 1, -1, -1)
 OUTER = (1, -1, -1, 1)
+
+
+#: Permutation, signs f and signs s of one group's units, ``[pairs units]`` each.
+Units: TypeAlias = Sequence[Tensor]
 
 
 @dataclass
@@ -44,6 +49,13 @@ class Signed:
         odd = {group: (self.inner[group] != self.outer[group]).long() for group in self.perms}
         return Dihedral(spec, self.perms, signs, odd, omega)
 
+    def changed(self, group: str, chosen: Int[Tensor, " pairs"], units: Units) -> Signed:
+        """The same with other units of one group in the chosen pairs."""
+        parts = [dict(part) for part in (self.perms, self.inner, self.outer)]
+        for part, values in zip(parts, units, strict=True):
+            part[group] = part[group].index_copy(0, chosen, values)
+        return Signed(*parts)
+
 
 @dataclass
 class Scores:
@@ -60,6 +72,7 @@ class Scores:
         far: Gap after the bias of other has changed its sign.
         weight: Weight of the squared gaps.
         half: Half a period, ``None`` if shifts are not allowed.
+        free: Value of laying j on i whatever the signs.
     """
 
     inner: Float[Tensor, "pairs units units"]
@@ -68,16 +81,18 @@ class Scores:
     far: Float[Tensor, "pairs units units"]
     weight: float
     half: float | None
+    free: Float[Tensor, "pairs units units"] | None = None
 
     def best(self) -> Float[Tensor, "pairs units units"]:
         """Value of the best candidate for each i and j."""
         if self.half is None:
             both = self.inner + self.outer
-            return torch.maximum(self._even(self.near).add_(both), self._even(self.far).sub_(both))
-        # max(outer + even, odd - outer), twice, with one absolute value each
-        kept = self._either(self.near).add_(self.inner)
-        turned = self._either(self.far).sub_(self.inner)
-        return torch.maximum(kept, turned)
+            kept, turned = self._even(self.near).add_(both), self._even(self.far).sub_(both)
+        else:  # max(outer + even, odd - outer), twice, with one absolute value each
+            kept = self._either(self.near).add_(self.inner)
+            turned = self._either(self.far).sub_(self.inner)
+        best = torch.maximum(kept, turned)
+        return best if self.free is None else best.add_(self.free)
 
     def at(self, perm: Int[Tensor, "pairs units"]) -> Float[Tensor, "pairs units candidates"]:
         """Values of the four candidates for the units that a permutation pairs."""
@@ -91,6 +106,11 @@ class Scores:
             for f, s, gap in zip(INNER, OUTER, gaps, strict=True)
         ]
         return torch.stack(values, -1)
+
+    def of(self, perm: Tensor, inner: Tensor, outer: Tensor) -> Float[Tensor, "pairs units"]:
+        """Value of units placed and turned so, without what is free."""
+        place = torch.where(inner > 0, (outer < 0).long(), 2 + (outer > 0).long())
+        return self.at(perm).gather(-1, place.unsqueeze(-1)).squeeze(-1)
 
     def _even(self, gap: Tensor) -> Tensor:
         return gap.square().mul_(-self.weight / 2)
@@ -171,14 +191,3 @@ def bias_gaps(
 def circular(gap: Tensor, half: float) -> Tensor:
     """Distance on a circle of circumference two half periods, of a gap on the line."""
     return (gap - 2 * half * (gap / (2 * half)).round()).abs_()
-
-
-def nearest(spec: Spec, found: Signed, ref: State, other: State, *, omega: float) -> Dihedral:
-    """The elements that bring every bias to the equivalent place nearest to the reference's."""
-    element = found.element(spec, omega=omega)
-    moved, period = element.act(other), 2 * math.pi / omega
-    shifts = {
-        group: element.shifts[group] + 2 * ((ref[name] - moved[name]) / period).round().long()
-        for group, name in biases(spec).items()
-    }
-    return replace(element, shifts=shifts)

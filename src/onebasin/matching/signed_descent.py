@@ -11,7 +11,16 @@ from torch import Tensor
 
 from onebasin import seeds
 from onebasin.matching.assignment import solve
-from onebasin.matching.signed import INNER, OUTER, Signed, SignedTerms, bias_gaps, circular
+from onebasin.matching.signed import (
+    INNER,
+    OUTER,
+    Scores,
+    Signed,
+    SignedTerms,
+    Units,
+    bias_gaps,
+    circular,
+)
 from onebasin.symmetry.dihedral import Dihedral, biases
 from onebasin.symmetry.spec import Spec, State
 
@@ -63,6 +72,11 @@ class Problem:
         ]
         return torch.stack(squares).sum(0).prod(0).sqrt()
 
+    def restart(self) -> None:
+        """Forget where the last descent stood."""
+        for terms in self.terms.values():
+            terms.restart()
+
     def objective(self, at: Signed) -> Float[Tensor, " pairs"]:
         """Minus half the weighted squared distance of ref and the moved other."""
         moved = at.element(self.spec, omega=1.0).act(self.other)  # for the weights any omega does
@@ -82,6 +96,28 @@ class Problem:
             return gap
         odd = (at.inner[group] != at.outer[group]).double()
         return circular(gap - odd * self.half, self.half)
+
+    def nearest(self, at: Signed, *, omega: float) -> Dihedral:
+        """The elements that bring every bias to the equivalent place nearest to the reference's."""
+        element = at.element(self.spec, omega=omega)
+        if self.half is None:
+            return element
+        moved, shifts = element.act(self.other), {}
+        for group, name in self.biases.items():
+            turns = ((self.ref[name] - moved[name]) / (2 * self.half)).round().long()
+            shifts[group] = element.shifts[group] + 2 * turns
+        return replace(element, shifts=shifts)
+
+    def scores(self, group: str, at: Signed, chosen: Int[Tensor, " pairs"]) -> Scores:
+        """Scores of one group of the chosen pairs; the first call must choose every pair."""
+        return self.terms[group].scores(at, chosen, weight=self.bias, half=self.half)
+
+    def gain(
+        self, scores: Scores, group: str, at: Signed, chosen: Tensor, moves: tuple[Units, Units]
+    ) -> Float[Tensor, " pairs"]:
+        """How much the objective of the chosen pairs rises from the old to the new units."""
+        old, new = (scores.of(*units).sum(-1) for units in moves)
+        return new - old
 
 
 @dataclass
@@ -119,10 +155,9 @@ def _orders(spec: Spec, options, *ids: int) -> Iterator[tuple[str, ...]]:
 def _walk(problem: Problem, start: Signed, orders: Iterator[tuple[str, ...]], options) -> Walk:
     objective = problem.objective(start)
     everyone = torch.ones(problem.count, dtype=torch.bool, device=objective.device)
-    for terms in problem.terms.values():
-        terms.restart()
+    problem.restart()
     now = Walk(
-        at=Signed(dict(start.perms), dict(start.inner), dict(start.outer)),
+        at=start,
         objective=objective,
         stale={group: everyone.clone() for group in problem.spec.groups},
         history=[objective],
@@ -150,29 +185,21 @@ def _update(
     if len(chosen) == 0:
         return changed
     now.stale[group][chosen] = False
-    scores = problem.terms[group].scores(now.at, chosen, weight=problem.bias, half=problem.half)
+    scores = problem.scores(group, now.at, chosen)
     old = [part[group][chosen] for part in (now.at.perms, now.at.inner, now.at.outer)]
     perm = solve(scores.best())
-    found, pick = scores.at(perm).max(-1)
+    pick = scores.at(perm).argmax(-1)
     new = [perm, *(torch.tensor(side, device=perm.device)[pick] for side in (INNER, OUTER))]
-    before = scores.at(old[0]).gather(-1, _candidate(*old[1:]).unsqueeze(-1)).squeeze(-1)
-    gain = found.sum(-1) - before.sum(-1)
+    gain = problem.gain(scores, group, now.at, chosen, (old, new))
     better = gain > rtol * problem.scale[group][chosen]
     changed[chosen] = better
-    for part, theirs, mine in zip(
-        (now.at.perms, now.at.inner, now.at.outer), new, old, strict=True
-    ):
-        kept = torch.where(better.unsqueeze(-1), theirs, mine)
-        part[group] = part[group].index_copy(0, chosen, kept)
+    pairs = zip(new, old, strict=True)
+    kept = [torch.where(better.unsqueeze(-1), theirs, mine) for theirs, mine in pairs]
+    now.at = now.at.changed(group, chosen, kept)
     now.objective = now.objective.index_add(0, chosen, torch.where(better, gain, 0.0))
     for neighbour in problem.spec.neighbours(group):
         now.stale[neighbour] |= changed
     return changed
-
-
-def _candidate(inner: Tensor, outer: Tensor) -> Int[Tensor, "pairs units"]:
-    """Position of (inner, outer) in the list of the four candidates."""
-    return torch.where(inner > 0, (outer < 0).long(), 2 + (outer > 0).long())
 
 
 def _random_start(problem: Problem, like: Signed, seed: int, restart: int) -> Signed:
