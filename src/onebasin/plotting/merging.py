@@ -1,0 +1,91 @@
+"""Figures of the chapter on merging after matching: each is drawn from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from onebasin import registry
+from onebasin.plotting.style import ENDS, method_style
+
+if TYPE_CHECKING:
+    from onebasin.records import Record
+
+_LEAST = 1e-3  # nats; lower barriers are drawn here
+_GROUPS = (("after weight matching", (0, 1)), ("after activation matching", (2, 3, 4)))
+
+
+def draw_lines(panel, records: Sequence[Record]) -> None:
+    """Loss and accuracy along the line, on training and on test images, for every method.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One per method with ``lambdas`` and ``train_loss``, ``test_loss``,
+            ``train_accuracy``, ``test_accuracy [pairs lambdas]``.
+    """
+    grid = panel.subplots(2, 2, sharex=True, sharey="row")
+    for row, kind in zip(grid, ("loss", "accuracy"), strict=True):
+        for axes, split in zip(row, ("train", "test"), strict=True):
+            for record in records:
+                arrays, look = record.load_arrays(), method_style(record.method, markevery=6)
+                lines = arrays[f"{split}_{kind}"]
+                axes.plot(arrays["lambdas"], lines.T, color=look["color"], lw=0.5, alpha=0.5)
+                axes.plot(arrays["lambdas"], lines.mean(0), **look)
+    for axes, split in zip(grid[0], ("training images", "test images"), strict=True):
+        axes.text(0.5, 1.02, split, transform=axes.transAxes, ha="center", fontsize=9)
+    for axes in grid[1]:
+        axes.set_xlabel("position $\\lambda$")
+    grid[0, 0].set_ylabel("loss (nats)")
+    grid[1, 0].set_ylabel("accuracy")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+
+
+def draw_cost(panel, records: Sequence[Record]) -> None:
+    """Barrier against the time of one match, method by method; the plain barrier as a line.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One per method with the metrics ``barrier`` and ``time``.
+    """
+    axes = panel.subplots()
+    for record in records:
+        heights = np.maximum(record.metrics["barrier"].values, _LEAST)
+        look, method = method_style(record.method), registry.get(record.method)
+        if record.method == "none":
+            axes.axhline(heights.mean(), color=look["color"], ls=look["linestyle"])
+            axes.text(0.98, heights.mean(), look["label"], va="bottom", ha="right",
+                      transform=axes.get_yaxis_transform(), fontsize=8)  # fmt: skip
+            continue
+        seconds = np.asarray(record.metrics["time"].values)
+        points = {"color": method.colour, "marker": method.marker}
+        axes.scatter(seconds, heights, s=12, alpha=0.5, **points)
+        axes.scatter(seconds.mean(), heights.mean(), s=60, label=method.label, **points)
+    axes.set(xscale="log", yscale="log", xlabel="time of one match (seconds)")
+    axes.set_ylabel("barrier (nats)")
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def draw_variants(panel, records: Sequence[Record]) -> None:
+    """Barriers when one thing is changed, the points of a pair joined.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One record with ``names`` and ``barrier [variants pairs]``: two ways after weight
+            matching, then three kinds of activation matching.
+    """
+    arrays = records[0].load_arrays()
+    grid = panel.subplots(1, 2, sharey=True, width_ratios=[2, 3])
+    for axes, (title, rows), method in zip(grid, _GROUPS, ("weight", "activation"), strict=True):
+        look = registry.get(method)
+        values = arrays["barrier"][list(rows)]
+        places = np.arange(len(rows))
+        axes.plot(places, values, color=look.colour, marker=look.marker, ms=4, lw=0.8, alpha=0.7)
+        axes.plot(places, values.mean(1), color=ENDS, ls="none", marker="_", ms=22)
+        axes.set_xticks(places, [str(arrays["names"][row]) for row in rows])
+        axes.set_xlim(-0.5, len(rows) - 0.5)
+        axes.text(0.5, 1.02, title, transform=axes.transAxes, ha="center", fontsize=9)
+    grid[0].set_ylabel("barrier (nats)")
+    grid[0].set_ylim(0, None)
