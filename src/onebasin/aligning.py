@@ -108,15 +108,16 @@ def align(
     """Reorder the hidden units of ``other`` so that its weights come close to those of ``ref``.
 
     The symmetry is read off the module (:func:`~onebasin.symmetry.derive.derive`) unless the module
-    brings it (``ref.spec``) or you do, and verified: random elements must keep the function. Neither
-    module is changed.
+    brings it (``ref.spec``) or you do, and verified: random elements must keep the function.
+    Neither module is changed.
 
     Args:
         ref: A trained module, in evaluation mode.
         other: Another one of the same architecture, dtype and device.
         data: Inputs ``[samples ...]``, or ``(inputs, targets)``. Weight matching takes only the
             shape of a few inputs from it.
-        method: Name of a registered matcher: ``"weight"``, ``"activation"``, ``"straight-through"``.
+        method: Name of a registered matcher: ``"weight"``, ``"activation"`` or
+            ``"straight-through"``.
         spec: The symmetry, if you want to declare it yourself.
         options: Loss, seed, restarts, options of the matcher.
 

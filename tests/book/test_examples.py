@@ -1,18 +1,71 @@
-"""The code that the page on your own model shows does what the page says."""
+"""The code that the page on your own models shows does what the page says."""
 
 from __future__ import annotations
 
-import runpy
+import re
 from pathlib import Path
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "book" / "examples" / "own_model.py"
+import pytest
+import torch
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+EXAMPLE = BOOK / "examples" / "own_model.py"
+MARKS = re.compile(r':start-after: "(# -- .*)"\n:end-before: "(# -- .*)"')
 
 
-def test_own_model_in_five_lines() -> None:
-    found = runpy.run_path(str(EXAMPLE))
-    before, after = (float(one) for one in found["barriers"])
+def cut(start: str, end: str) -> str:
+    return EXAMPLE.read_text().split(f"{start}\n")[1].split(f"{end}\n")[0]
+
+
+@pytest.fixture(scope="module")
+def found() -> dict:
+    """What the blocks of the page define, run in its order: it needs nothing it does not show."""
+    blocks = MARKS.findall((BOOK / "own-model.md").read_text())
+    assert len(blocks) >= 9
+    imports = "\n".join(EXAMPLE.read_text().splitlines()[2:6])
+    program = "\n".join([imports, *(cut(*marks) for marks in blocks)])
+    scope: dict = {"__name__": "page"}
+    exec(compile(program, "own-model.md", "exec"), scope)
+    return scope
+
+
+def test_the_file_to_download_is_the_page() -> None:
+    marks = dict(MARKS.findall((BOOK / "own-model.md").read_text()))
+    lines = EXAMPLE.read_text().split("\n")[6:]
+    inside = None
+    for line in lines:
+        if inside is None and line in marks:
+            inside = marks[line]
+        elif line == inside:
+            inside = None
+        else:
+            assert inside or not line or line.startswith("# ruff"), (
+                f"stands in no block of the page: {line}"
+            )
+
+
+def test_own_model_in_five_lines(found: dict) -> None:
+    shown = [line for line in cut("# -- five lines", "# -- end").splitlines() if line]
+    assert len(shown) == 5
+    before, after = float(found["before"]), float(found["after"])
     assert before > 0.05, "the two networks should be apart before matching"
     assert after < before / 2
+    result = found["found"]
+    assert result.distance_after < result.distance_before and result.match.converged
+    assert str(result).startswith("Alignment(distance ")
     assert bool(found["matches"].converged.all())
-    shown = EXAMPLE.read_text().split("# -- five lines\n")[1].split("# -- end\n")[0]
-    assert len(shown.strip().splitlines()) == 5
+
+
+def test_residual_and_recurrent_networks(found: dict) -> None:
+    residual, recurrent = found["residual"], found["recurrent"]
+    assert len(residual.spec.groups) == 3  # the stream, and one inside each block
+    assert any(name.endswith("running_mean") for name in residual.spec.carried)
+    for result in (residual, recurrent, found["by_activations"], found["learned"]):
+        assert result.function_change < 1e-4
+    for result in (residual, recurrent, found["best_of_ten"]):
+        assert result.distance_after < result.distance_before
+    mean = found["other_net"].state_dict()["bn.running_mean"]
+    perm = residual.element.perms[residual.spec.axes["bn.running_mean"][0]]
+    assert torch.equal(residual.module.state_dict()["bn.running_mean"], mean[perm])
+    x = found["images"]
+    assert torch.isfinite(found["halfway"](x)).all()

@@ -1,0 +1,115 @@
+"""Two modules in, the aligned one out; every refusal says what to do."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+import onebasin as ob
+from onebasin.errors import InputError
+from onebasin.matching import ActivationOptions, WeightOptions
+from onebasin.networks import READY
+from onebasin.symmetry import Permutation, apply
+
+X = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+
+
+def build(seed, norm=False, units=6):
+    torch.manual_seed(seed)
+    parts = [nn.Linear(3, units), nn.ReLU(), nn.Linear(units, 5), nn.Tanh(), nn.Linear(5, 2)]
+    return nn.Sequential(*parts[:2], *([nn.BatchNorm1d(units)] if norm else []), *parts[2:]).eval()
+
+
+def planted(module, spec):
+    """A relabelled copy, and what undoes it."""
+    state = dict(module.state_dict())
+    element = Permutation.random(spec, spec.sizes(state), torch.Generator().manual_seed(1))
+    twin = copy.deepcopy(module)
+    twin.load_state_dict(apply(element.inverse(), state))
+    return twin, element
+
+
+@pytest.mark.parametrize("method", ["weight", "activation"])
+def test_a_relabelled_copy_comes_back_with_its_buffers(method):
+    ref = build(0, norm=True)
+    ref[2].running_mean.copy_(torch.randn(6))
+    ref[2].running_var.copy_(torch.rand(6) + 0.5)
+    from onebasin.symmetry.derive import derive
+
+    other, element = planted(ref, derive(ref, X))
+    kept = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    found = ob.align(ref, other, X, method)
+    assert all(torch.equal(t, ref.state_dict()[n]) for n, t in found.module.state_dict().items())
+    assert all(torch.equal(found.element.perms[g], p) for g, p in element.perms.items())
+    assert found.distance_after == 0 < found.distance_before
+    assert found.function_change < 1e-5
+    assert all(torch.equal(t, kept[n]) for n, t in other.state_dict().items())  # not changed
+    assert torch.equal(found.between(0.5)(X), ref(X))
+    assert "units in 2 groups, converged" in repr(found)
+
+
+def test_ends_of_the_way_and_the_objective():
+    ref, other = build(0), build(1)
+    found = ob.align(ref, other, X)
+    assert torch.equal(found.between(0)(X), ref(X))
+    assert torch.allclose(found.between(1)(X), other(X), atol=1e-5)
+    assert found.objective == pytest.approx(float(found.match.history[-1]))
+    norms = sum(
+        float(t.double().square().sum()) for m in (ref, other) for t in m.state_dict().values()
+    )
+    fixed = float((ref[4].bias * other[4].bias).detach().sum())  # on no group's axis
+    assert found.distance_after**2 == pytest.approx(norms - 2 * (found.objective + fixed), rel=1e-6)
+
+
+def test_a_module_that_brings_its_spec_needs_no_data():
+    ref, other = (READY["resnet20"].small().eval() for _ in "ab")
+    other.redraw(torch.Generator().manual_seed(1))
+    found = ob.align(ref, other)
+    assert found.spec == ref.spec and found.function_change != found.function_change
+
+
+def test_methods_and_their_options():
+    ref, other, y = build(0), build(1), torch.arange(30) % 2
+    more = ob.AlignOptions(restarts=20)
+    assert ob.align(ref, other, X, options=more).objective >= ob.align(ref, other, X).objective
+    options = ob.AlignOptions(matcher=ActivationOptions(objective="correlation"))
+    assert ob.align(ref, other, (X, y), "activation", options=options).objective <= 11
+    options = ob.AlignOptions(matcher=WeightOptions(order=["a", "b"]))
+    with pytest.raises(InputError, match="order"):
+        ob.align(ref, other, X, options=options)
+    with pytest.warns(UserWarning, match="stopped at epochs"):
+        from onebasin.matching import StraightThroughOptions
+
+        options = ob.AlignOptions(loss=cross_entropy, matcher=StraightThroughOptions(epochs=1))
+        assert ob.align(ref, other, (X, y), "straight-through", options=options).match.best == 0
+
+
+@pytest.mark.bad_input
+def test_refusals_say_what_to_do():
+    ref, other = build(0), build(1)
+    wrong = ob.Spec({n: (None,) * t.ndim for n, t in ref.state_dict().items()} | {"0.bias": ("a",)})
+    training = build(0, norm=True).train()
+    deeper = nn.Sequential(*build(1), nn.Linear(2, 2)).eval()
+    activation = nn.Sequential(*list(build(1))[:3], nn.ReLU(), build(1)[4]).eval()
+    for args, options, words in [
+        ((ref, build(1, units=7), X), {}, r"other\.0=.*out_features=7.*out_features=6"),
+        ((ref, deeper, X), {}, r"other\.5=.*ref has nothing there"),
+        ((ref, activation, X), {}, r"other\.3=.*ReLU.*ref has Tanh.*one architecture"),
+        ((training, build(1, norm=True), X), {}, r"ref=.*training mode; call ref\.eval\(\)"),
+        ((ref, copy.deepcopy(other).double(), X), {}, "dtype differs"),
+        ((ref, other), {}, "data=None: a few inputs are needed"),
+        ((ref, other, X, "magic"), {}, "method='magic'.*choose one of"),
+        ((ref, other, X, "pruned"), {}, "is no matcher"),
+        ((ref, other, X, "straight-through"), {}, r"data=.*pass data=\(inputs, targets\)"),
+        ((ref, other, X, "activation"), {"restarts": 3}, "options.restarts=3"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            ob.align(*args, options=ob.AlignOptions(**options))
+    with pytest.raises(InputError, match="changes the module's outputs by"):
+        ob.align(ref, other, X, spec=wrong)
+    with pytest.raises(InputError, match=r"without.*must list every tensor"):
+        ob.align(ref, other, X, spec=ob.Spec({"0.bias": (None,)}))
+    with pytest.raises(InputError, match="no group of units"):
+        ob.align(nn.Linear(3, 2), nn.Linear(3, 2), X)
