@@ -84,8 +84,8 @@ class Alignment:
         Running statistics of batch norms are interpolated too and no longer fit; see
         :func:`onebasin.merging.batchnorm.reset`.
         """
-        ends = [dict(one.state_dict()) for one in (self.ref, self.module)]
-        return _loaded(self.ref, interpolate(*ends, lam))
+        ref, aligned = (dict(one.state_dict()) for one in (self.ref, self.module))
+        return _loaded(self.ref, interpolate(ref, aligned, lam))
 
     def __repr__(self) -> str:
         units = sum(len(perm) for perm in getattr(self.element, "perms", {}).values())

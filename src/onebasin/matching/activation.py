@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -186,7 +186,7 @@ def _check(spec: Spec, data: Tensor, options: ActivationOptions) -> None:
         raise InputError("data", "NaN or infinite", "has entries that are not finite; clean it")
 
 
-def _check_seen(spec: Spec, state: State, group: str, seen: dict[str, Tensor]) -> None:
+def _check_seen(spec: Spec, state: State, group: str, seen: Mapping[str, Tensor]) -> None:
     if group not in seen:
         raise InputError("network", sorted(seen), f"captures no activations of group {group!r}")
     units, found = spec.sizes(state)[group], tuple(seen[group].shape)
