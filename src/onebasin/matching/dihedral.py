@@ -119,9 +119,10 @@ def dihedral_match(
 
     def work(first: int) -> tuple[Walk, Dihedral]:
         part = slice(first, first + size)
-        pairs = [{n: t[part].double() for n, t in state.items()} for state in (left, right)]
+        mine, theirs = ({n: t[part].double() for n, t in s.items()} for s in (left, right))
         half = math.pi / omega if options.moves == "sign-phase" else None
-        problem = _problem(moving, *pairs, half, options, _part(moments, part))
+        measured = _part(moments, part)
+        problem = _problem(moving, mine, theirs, half, options=options, moments=measured)
         parts = ({g: t[part].to(device) for g, t in p.items()} for p in start)
         walk = best_walk(problem, Signed(*parts), seed, options)
         return walk, problem.nearest(walk.at, omega=omega)
@@ -175,6 +176,7 @@ def _problem(
     ref: State,
     other: State,
     half: float | None,
+    *,
     options: DihedralOptions,
     moments: Mapping[str, Moments] | None,
 ) -> Problem:

@@ -13,6 +13,7 @@ from onebasin.errors import InputError
 from onebasin.matching.capture import activations
 from onebasin.matching.signed import Scores, Signed, Units, bias_gaps, circular
 from onebasin.matching.signed_descent import Problem
+from onebasin.symmetry.axes import Entry
 from onebasin.symmetry.dihedral import Dihedral, biases
 from onebasin.symmetry.permutation import permute
 from onebasin.symmetry.spec import Spec, State
@@ -51,7 +52,8 @@ def measure_moments(
     """
     models = spec.models(ref)
     lead = () if models is None else (models,)
-    seen = {None: x.expand(*lead, *x.shape), **activations(network, spec, ref, x, "post")}
+    seen: dict[Entry, Tensor] = {None: x.expand(*lead, *x.shape)}
+    seen.update(activations(network, spec, ref, x, "post").items())
     wanted = {name: on[1] for name, on in spec.axes.items() if len(on) == 2 and any(on)}
     found = {source: _moments(seen[source]) for source in dict.fromkeys(wanted.values())}
     return {name: found[source] for name, source in wanted.items()}
@@ -86,7 +88,8 @@ class MeasuredProblem(Problem):
     def __post_init__(self) -> None:
         self.biases = biases(self.spec)
         self.count = len(next(iter(self.ref.values())))
-        self.into = {on[0]: name for name, on in self.spec.axes.items() if len(on) == 2}
+        self.above = {name: _group(self.spec.axes[name][0]) for name in self.moments}
+        self.into = {group: name for name, group in self.above.items() if group is not None}
         self.scale = {group: self._scale(group) for group in self.spec.groups}
         self.seen = {name: self.ref[name] @ m.covariance for name, m in self.moments.items()}
         self.level = {name: self._mean(name, self.ref[name]) for name in self.moments}
@@ -149,7 +152,7 @@ class MeasuredProblem(Problem):
 
     def _share(self, name: str, at: Signed, chosen: Tensor) -> Float[Tensor, " pairs"]:
         """What one weight and its bias have in the objective."""
-        theirs, group = self._moved(name, at, chosen), self.spec.axes[name][0]
+        theirs, group = self._moved(name, at, chosen), self.above[name]
         change = self.ref[name][chosen] - theirs
         gap = self.level[name][chosen] - self._mean(name, theirs, chosen)
         if group is not None:
@@ -169,7 +172,7 @@ class MeasuredProblem(Problem):
     def _moved(self, name: str, at: Signed, chosen: Tensor, still: str | None = None) -> Tensor:
         """A weight of the chosen others, moved by every group but ``still``."""
         moved = self.other[name][chosen]
-        for axis, group in enumerate(self.spec.axes[name]):
+        for axis, group in enumerate(map(_group, self.spec.axes[name])):
             if group is not None and group != still:
                 sign = (at.inner if axis == 0 else at.outer)[group][chosen].to(moved)
                 moved = permute(moved, at.perms[group][chosen], axis + 1)
@@ -181,6 +184,11 @@ class MeasuredProblem(Problem):
         mean = self.moments[name].mean
         mean = mean if chosen is None else mean[chosen]
         return (weight @ mean.unsqueeze(-1)).squeeze(-1)
+
+
+def _group(entry: Entry) -> str | None:
+    """An axis of a plain spec is one group or stays."""
+    return entry if isinstance(entry, str) else None
 
 
 def check_moments(spec: Spec, moments: Mapping[str, Moments], state: State) -> None:

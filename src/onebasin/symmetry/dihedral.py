@@ -179,7 +179,7 @@ class Dihedral(GroupElement):
 
     def _shifted(self, bias: Tensor, group: str) -> Tensor:
         """A bias plus k half periods, rounded once."""
-        shift = self.shifts[group].to(bias.device) * (math.pi / self.omega)
+        shift = self.shifts[group].to(bias.device).double() * (math.pi / self.omega)
         return (bias.double() + shift).to(bias.dtype)
 
 
