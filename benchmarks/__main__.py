@@ -1,12 +1,17 @@
-"""``python -m benchmarks [fitting] [matching] [line]``: the tables; none named means all."""
+"""``python -m benchmarks [NAME] ...``: the tables; none named means all."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import common, fitting, line, matching
+from benchmarks import common, fitting, line, matching, reconstruction
 
-TABLES = {"fitting": fitting.main, "matching": matching.main, "line": line.main}
+TABLES = {
+    "fitting": fitting.main,
+    "matching": matching.main,
+    "line": line.main,
+    "reconstruction": reconstruction.main,
+}
 
 
 def main(names: list[str]) -> int:

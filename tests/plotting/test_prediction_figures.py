@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from onebasin.plotting import predictions, pruning, styled
+from onebasin.plotting import predictions, pruning, styled, variations
 
 matplotlib = pytest.importorskip("matplotlib")
 LAMBDAS = np.linspace(0, 1, 25)
@@ -19,6 +19,7 @@ class Held:
 
     method: str = "none"
     arrays: dict = field(default_factory=dict)
+    experiment: str = ""
 
     def load_arrays(self):
         return self.arrays
@@ -125,3 +126,34 @@ def test_pruned_lines_and_clouds_have_a_part_for_each_kind(figure):
     figure.draw_without_rendering()
     assert [len(axes.lines) for axes in top.axes] == [1 + 4 + 1] * 3
     assert len(figure.axes) == 3 + 3 * 25
+
+
+def test_the_diagonal_is_drawn_for_one_method_at_a_time(figure):
+    records = []
+    for experiment, value in (("same", 1.0), ("diff", 0.0)):
+        for method in ("weight", "activation"):
+            arrays = {"in_place": np.full((4, 4), value), "shape": np.repeat([0, 1], 2)}
+            names = np.array(["generated/mug_0", "generated/bed_0"])
+            records.append(Held(method, {**arrays, "names": names}, experiment))
+    variations.draw_by_weights(figure, records)
+    figure.draw_without_rendering()
+    left, right = figure.axes
+    assert [set(one.get_ydata()) for one in left.lines] == [{1.0}, {0.0}]
+    assert len(right.lines) == 2 * 4
+    assert [tick.get_text() for tick in left.get_xticklabels()] == ["mug 0", "bed 0"]
+
+
+def test_normalised_weights_have_a_curve_a_bar_and_a_block_each(figure):
+    kinds = ("none", "raw", "single", "paired", "blind")
+    arrays = {"lambdas": LAMBDAS} | {kind: np.tile(LAMBDAS, (3, 1)) for kind in kinds}
+    top, middle, bottom = figure.subfigures(3, 1)
+    variations.draw_minmax(top, [Held("weight", arrays)])
+    shares = {kind: np.full((4, 3), 1 / 3) for kind in ("raw", "single", "paired")}
+    names = {"groups": np.array(list("abcd")), "parts": np.array(["in", "bias", "out"])}
+    variations.draw_influence(middle, [Held("none", {**shares, **names})])
+    blocks = {"points": balls(75).reshape(3, 25, 60, 3), "complete": np.ones((3, 25), bool)}
+    variations.draw_clouds(bottom, [Held("weight", blocks)])
+    figure.draw_without_rendering()
+    assert len(top.axes[0].lines) == 5
+    assert [len(axes.patches) for axes in middle.axes] == [12] * 3
+    assert len(figure.axes) == 1 + 3 + 75
