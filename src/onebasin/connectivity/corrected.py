@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from onebasin.connectivity.barrier import barrier
 from onebasin.connectivity.line import positions
 from onebasin.errors import InputError
-from onebasin.matching.activation import per_model
 from onebasin.merging.repair import measure, repaired
-from onebasin.networks.population import call
+from onebasin.networks.population import call, per_model
 from onebasin.symmetry.spec import State
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -82,7 +81,7 @@ def loss_along_corrected_path(
     """
     places, paths = positions(lambdas), _Paths(network, ref, other, seen)
     inputs, targets = data
-    own = per_model(inputs, paths.models)
+    own = paths.owned(inputs)
     _check_apart(inputs.flatten(0, int(own)), seen.flatten(0, int(paths.own)))
     total = torch.zeros(paths.count, len(places), dtype=torch.float64)
     every = torch.cartesian_prod(torch.arange(paths.count), torch.arange(len(places)))
@@ -112,8 +111,12 @@ class _Paths:
         )
         self.count = len(self.ref[name])
         self.models = None if single else self.count
-        self.own = per_model(seen, self.models)
+        self.own = self.owned(seen)
         self.ends = [measure(network, state, seen) for state in (self.ref, self.other)]
+
+    def owned(self, data: Tensor) -> bool:
+        """Whether each pair has data of its own."""
+        return self.models is not None and per_model(self.network, data, self.models)
 
     @property
     def at_once(self) -> int:

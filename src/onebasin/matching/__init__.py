@@ -8,6 +8,7 @@ from onebasin.matching.descent import WeightOptions
 from onebasin.matching.dihedral import DihedralOptions, dihedral_match, sign_match
 from onebasin.matching.identity import identity_match
 from onebasin.matching.measured import Moments, measure_moments
+from onebasin.matching.phases import PhaseOptions, phase_match
 from onebasin.matching.result import ConvergenceWarning, Match
 from onebasin.matching.similarity import group_similarity, unit_similarity
 from onebasin.matching.steepest import loss_gradient, steepest_match
@@ -20,6 +21,7 @@ __all__ = [
     "DihedralOptions",
     "Match",
     "Moments",
+    "PhaseOptions",
     "StraightThroughOptions",
     "WeightOptions",
     "activation_match",
@@ -29,6 +31,7 @@ __all__ = [
     "identity_match",
     "loss_gradient",
     "measure_moments",
+    "phase_match",
     "sign_match",
     "solve",
     "steepest_match",
