@@ -5,9 +5,12 @@ import torch
 
 from helpers import close, draw, forward, network
 from onebasin.errors import CorruptFileError, InputError
-from onebasin.symmetry import Element, Permutation, Scaling, apply
+from onebasin.symmetry import Dihedral, Element, Permutation, Scaling, apply
 
-KINDS = [Permutation, Scaling]
+OMEGA = 1.5
+KINDS = [Permutation, Scaling, Dihedral]
+MORE = {Dihedral: {"omega": OMEGA}}
+ACTIVATION = {Dihedral: lambda y: torch.sin(OMEGA * y)}
 WIDTHS = (3, 5, 1, 4, 2)
 DTYPES = [torch.float32, torch.float64]
 
@@ -21,7 +24,11 @@ def pieces(kind, models, dtype, count=3):
     state = draw(spec, WIDTHS, 0, models=models, dtype=dtype)
     generator = torch.Generator().manual_seed(1)
     sizes = spec.sizes(state)
-    return state, [kind.random(spec, sizes, generator, models) for _ in range(count)]
+    return state, [random(kind, spec, sizes, generator, models) for _ in range(count)]
+
+
+def random(kind, *arguments):
+    return kind.random(*arguments, **MORE.get(kind, {}))
 
 
 def same(left, right, dtype):
@@ -29,7 +36,7 @@ def same(left, right, dtype):
 
 
 def values(element):
-    return element.perms if isinstance(element, Permutation) else element.scales
+    return {(part, g): t for part in element.parts for g, t in getattr(element, part).items()}
 
 
 @every_dtype
@@ -40,7 +47,7 @@ def test_action(kind, models, dtype):
     assert isinstance(p, Element)
     assert same(apply(p @ q, state), apply(p, apply(q, state)), dtype)
     assert same(apply((p @ q) @ r, state), apply(p @ (q @ r), state), dtype)
-    one = kind.identity(p.spec, p.spec.sizes(state), models)
+    one = kind.identity(p.spec, p.spec.sizes(state), models, **MORE.get(kind, {}))
     assert all(torch.equal(apply(one, state)[name], state[name]) for name in state)
     for trivial in (p @ p.inverse(), p.inverse() @ p):
         assert same(apply(trivial, state), state, dtype)
@@ -53,7 +60,9 @@ def test_action(kind, models, dtype):
 def test_function_kept(kind, models, dtype):
     state, (p, *_) = pieces(kind, models, dtype)
     x = torch.randn(9, WIDTHS[0], generator=torch.Generator().manual_seed(2)).to(dtype)
-    assert close(forward(apply(p, state), x), forward(state, x), dtype, terms=200)
+    activation = ACTIVATION.get(kind, torch.relu)
+    before, after = (forward(s, x, activation) for s in (state, apply(p, state)))
+    assert close(after, before, dtype, terms=200)
 
 
 @every_kind
@@ -140,4 +149,4 @@ def test_wrong_states_are_refused(kind):
     with pytest.raises(InputError, match="units"):
         apply(p.select(0), draw(p.spec, (3, 6, 1, 4, 2), 0))
     with pytest.raises(InputError, match="another spec"):
-        p.compose(kind.random(network((2, 2, 2)), {"hidden.0": 2}, torch.Generator(), 3))
+        p.compose(random(kind, network((2, 2, 2)), {"hidden.0": 2}, torch.Generator(), 3))

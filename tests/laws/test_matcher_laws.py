@@ -25,6 +25,10 @@ from onebasin.symmetry import Permutation, apply
 METHODS = sorted(matchers())
 ALIGNING = [name for name in METHODS if matchers()[name].cost != "free"]
 WIDTHS = [(3, 1, 1, 2), (4, 5, 2), (2, 7, 3, 5, 1), (6, 16, 16, 3), (1, 2, 1)]
+OMEGA = 2.5  # of the sines that some matchers are for
+SINES = {
+    name for name in METHODS if "omega" in inspect.signature(matchers()[name].match).parameters
+}
 DTYPES = [torch.float32, torch.float64]
 ODD = ["plain", "twin units", "zero rows", "all zero"]
 
@@ -41,7 +45,7 @@ def run(name, widths, ref, other, **more):
     generator = torch.Generator().manual_seed(7)
     inputs = torch.randn(64, widths[0], generator=generator).to(first.dtype)
     targets = torch.randn(64, widths[-1], generator=generator).to(first.dtype)
-    known = {"network": Mlp(widths, "tanh"), "data": inputs, **more}
+    known = {"network": Mlp(widths, "tanh"), "data": inputs, "omega": OMEGA, **more}
     wanted = inspect.signature(match).parameters
     if "loss" in wanted:  # it learns: two passes over two batches
         known |= {
@@ -79,8 +83,13 @@ def test_function_kept(name, kind, widths, dtype):
     ref, other = make(widths, 0, dtype, kind), make(widths, 1, dtype, kind)
     found = run(name, widths, ref, other)
     x = torch.randn(20, widths[0], generator=torch.Generator().manual_seed(2)).to(dtype)
-    before, after = forward(other, x), forward(apply(found.element, other), x)
+    activation = sine if name in SINES else torch.relu
+    before, after = (forward(s, x, activation) for s in (other, apply(found.element, other)))
     assert close(before, after, dtype, terms=100)
+
+
+def sine(y):
+    return torch.sin(OMEGA * y)
 
 
 @every_dtype
