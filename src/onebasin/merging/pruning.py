@@ -12,6 +12,7 @@ from torch import Tensor
 from onebasin.errors import InputError
 from onebasin.symmetry.spec import Spec, State
 
+
 @dataclass(frozen=True, eq=False)
 class Pruned:
     """What pruning left.
@@ -62,7 +63,8 @@ def prune(spec: Spec, state: State, fraction: float, *, by: str = "magnitude") -
         )
         for name in names
     }
-    zeroed = sum((kept[name] == 0).flatten(lead).double().sum(-1) for name in names)
+    zeros = [(kept[name] == 0).flatten(lead).double().sum(-1) for name in names]
+    zeroed = torch.stack(zeros).sum(0)
     return Pruned({**state, **kept}, threshold, zeroed / every.shape[-1])
 
 
