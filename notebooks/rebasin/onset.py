@@ -208,11 +208,17 @@ run.show(draw.draw_start, "start", height=3.0)
 # {measured}`rebasin/onset/start.weight:matched_barrier:.4f` nats at the start, and there is next to
 # nothing it could have removed: random permutations leave
 # {measured}`rebasin/onset/start.weight:random_barrier:.4f`. Half-way the loss even lies *below* the
-# mean of the ends, by {measured}`rebasin/onset/start.weight:random_middle:+.4f` nats under random
-# permutations. Averaging the weights of two untrained networks makes their answers weaker, hence
-# more even, and for a network that knows nothing even answers are the better ones. Between networks
-# drawn like ours the statement is therefore true and empty: *every* permutation connects them. The
-# row asks for more than chance gives, and its verdict says that this cannot be had here.
+# mean of the ends. Averaging the weights of two untrained networks makes their answers weaker, hence
+# more even, and for a network that knows nothing even answers are the better ones. In the sense of
+# barriers *every* permutation connects such networks, and a row that asks for a barrier below that of
+# chance asks for what cannot be had where chance has none.
+#
+# The excess half-way is the finer measure. Under the permutation of the end it is
+# {measured}`rebasin/onset/start.weight:matched_middle:+.4f` nats, under random ones
+# {measured}`rebasin/onset/start.weight:random_middle:+.4f`, and under the permutation that weight
+# matching finds at the start itself {measured}`rebasin/onset/start.weight:own_middle:+.4f`
+# ({numref}`fig-onset-start`): to see whether the end knows something about the beginning, this is
+# where to look.
 #
 # ## Paper and measurement
 #

@@ -65,7 +65,8 @@ def draw_cost(panel, records: Sequence[Record]) -> None:
         axes.scatter(seconds.mean(), heights.mean(), s=60, label=method.label, **points)
     axes.set(xscale="log", yscale="log", xlabel="time of one match (seconds)")
     axes.set_ylabel("barrier (nats)")
-    axes.legend(loc="lower right", fontsize=8)
+    handles, labels = axes.get_legend_handles_labels()
+    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
 
 
 def draw_variants(panel, records: Sequence[Record]) -> None:
