@@ -12,6 +12,8 @@ from torch import Tensor
 
 from onebasin.errors import InputError
 from onebasin.symmetry.action import apply
+from onebasin.symmetry.counting import free_sizes
+from onebasin.symmetry.nested import every
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State
 
@@ -32,14 +34,17 @@ def group_elements(spec: Spec, sizes: Mapping[str, int]) -> Permutation:
     Raises:
         InputError: if there are more than 50,000.
     """
-    total = math.prod(math.factorial(sizes[group]) for group in spec.groups)
+    total = math.prod(math.factorial(units) for units in free_sizes(spec, sizes))
     if total > LIMIT:
         raise InputError("sizes", dict(sizes), f"has {total:.3g} elements; the limit is {LIMIT}")
-    orders = [itertools.permutations(range(sizes[group])) for group in spec.groups]
-    columns = zip(*itertools.product(*orders), strict=True)
-    return Permutation(
-        spec, {g: torch.tensor(rows) for g, rows in zip(spec.groups, columns, strict=True)}
-    )
+    families = [
+        [tuple(row.values()) for row in every(spec.nested, {g: sizes[g] for g in family})]
+        for family in spec.families
+    ]
+    rows = [[perm for part in parts for perm in part] for parts in itertools.product(*families)]
+    groups = [group for family in spec.families for group in family]
+    columns = dict(zip(groups, zip(*rows, strict=True), strict=True))
+    return Permutation(spec, {group: torch.tensor(columns[group]) for group in spec.groups})
 
 
 def squared_distance(ref: State, moved: State) -> Float[Tensor, " models"]:

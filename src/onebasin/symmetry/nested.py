@@ -128,14 +128,26 @@ def join(
 
 def every(nested: Nested, sizes: Mapping[str, int]) -> Iterator[dict[str, tuple[int, ...]]]:
     """All elements of one family of groups, as index tuples; for tiny sizes."""
-    names = list(sizes)
-    for rows in itertools.product(*(itertools.permutations(range(sizes[g])) for g in names)):
-        perms = {g: torch.tensor(row) for g, row in zip(names, rows, strict=True)}
-        try:
-            check(nested, perms)
-        except InputError:
-            continue
-        yield dict(zip(names, rows, strict=True))
+    units = dict(sizes)
+    for group in sizes:
+        while group in nested:
+            group, blocks = nested[group]
+            units[group] = blocks
+    names = [*(n for n in units if n not in nested), *reversed(_outwards(nested))]
+    names = [name for name in names if name in units]
+    choices = []
+    for name in names:
+        count = nested[name][1] if name in nested else 1
+        inside = list(itertools.permutations(range(units[name] // count)))
+        choices.append(list(itertools.product(inside, repeat=count)))
+    for rows in itertools.product(*choices):
+        found: dict[str, tuple[int, ...]] = {}
+        for name, inner in zip(names, rows, strict=True):
+            order = found[nested[name][0]] if name in nested else (0,)
+            width = len(inner[0])
+            pairs = zip(order, inner, strict=True)
+            found[name] = tuple(block * width + k for block, row in pairs for k in row)
+        yield {name: found[name] for name in sizes}
 
 
 def _outwards(nested: Nested) -> list[str]:
