@@ -12,6 +12,8 @@ _HOME = {
     "Permutation": "onebasin.symmetry.permutation",
     "Scaling": "onebasin.symmetry.scaling",
     "apply": "onebasin.symmetry.action",
+    "derive": "onebasin.symmetry.derive",
+    "check_function": "onebasin.symmetry.verify",
     "align": "onebasin.aligning",
     "AlignOptions": "onebasin.aligning",
     "weight_match": "onebasin.matching.weight",

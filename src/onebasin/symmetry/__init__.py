@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from onebasin.symmetry.action import Element, apply
 from onebasin.symmetry.axes import Concat, Inner, Product
+from onebasin.symmetry.derive import derive
 from onebasin.symmetry.dihedral import Dihedral, Representative, canonical_sine
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.scaling import Canonical, Scaling, canonical_form
 from onebasin.symmetry.spec import Spec, State, chain
 from onebasin.symmetry.taps import Tap
+from onebasin.symmetry.tracing import CannotFollow
+from onebasin.symmetry.verify import FunctionCheck, check_function
 
 __all__ = [
+    "CannotFollow",
     "Canonical",
     "Concat",
     "Dihedral",
     "Element",
+    "FunctionCheck",
     "Inner",
     "Permutation",
     "Product",
@@ -27,4 +32,6 @@ __all__ = [
     "canonical_form",
     "canonical_sine",
     "chain",
+    "check_function",
+    "derive",
 ]
