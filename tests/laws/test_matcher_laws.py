@@ -85,7 +85,8 @@ def test_function_kept(name, kind, widths, dtype):
     x = torch.randn(20, widths[0], generator=torch.Generator().manual_seed(2)).to(dtype)
     activation = sine if name in SINES else torch.relu
     before, after = (forward(s, x, activation) for s in (other, apply(found.element, other)))
-    assert close(before, after, dtype, terms=100)
+    # a sine of gain 2.5 between layers of Gaussian weights passes a rounding on enlarged
+    assert close(before, after, dtype, terms=1000 if name in SINES else 100)
 
 
 def sine(y):
