@@ -71,7 +71,7 @@ def reset(
 ) -> dict[str, Tensor]:
     """The network with running statistics estimated on data; weights stay.
 
-    Source: [ainsworth2023], A.4 (ImageNet, 100 batches); [jordan2023], §2; [garipov2018], A.2.
+    Source: [tatro2020], App. B; the code of [ainsworth2023], with 100 batches of 1,000 images.
 
     Args:
         network: The kind of network; it is not changed.
@@ -175,7 +175,7 @@ def between(
 def _target(state: State, ref: Outputs, other: Outputs, lam: float) -> dict[str, Tensor]:
     """Scale and shift of every layer; its normalised input has mean 0 and deviation 1.
 
-    Source: [jordan2023], §3, for layers that are normalised already.
+    Source: [jordan2023], here for layers that are normalised already.
     """
     changed = {}
     for name in ref.mean:

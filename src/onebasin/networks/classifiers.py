@@ -175,7 +175,8 @@ def share(y: Int64[Tensor, " samples"], number: int, settings: Settings) -> Int6
     ``bias`` goes to even-numbered networks, of each other class ``1 - bias``, the rest to
     odd-numbered ones. A ``fraction`` below 1 is then drawn for each network by itself.
 
-    Source: [ainsworth2023], §5.4 (bias 0.2), A.6 (fraction 0.5); [navon2024], §6.3 (bias 0.05).
+    Source: [ainsworth2023], §5.4 (bias 0.2) and the code of A.6 (fraction 0.5); [navon2024], Fig. 5
+    (bias 0.05).
 
     Args:
         y: Classes of all training images.

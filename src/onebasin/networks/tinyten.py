@@ -35,7 +35,7 @@ _LAYERS = (
 class TinyTen(Captured):
     """Eight convolutions, each with normalisation and ReLU, global average pooling, dense layer.
 
-    Source: [tatro2020], §4.1 and Table 1, the layers as in the authors' code. With batch
+    Source: [tatro2020], §4 and Table 1, the layers as in the authors' code. With batch
     normalisation and ``width=1`` it is theirs; ``norm="layer"`` normalises over the channels at
     each pixel, as Git Re-Basin's networks do.
 
