@@ -5,6 +5,8 @@ Run as ``python -m benchmarks.fitting``.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch.nn.functional import linear
 
@@ -78,9 +80,15 @@ def compare(width: int, nets: int, steps: int, batch: int, rounds: int) -> list[
         for k, state in enumerate(singles):
             plain_fit(state, x[k], y[k], steps, batch, piece)
 
+    def ours_one_by_one() -> None:
+        for k in range(nets):
+            one = {name: tensor[k : k + 1] for name, tensor in states.items()}
+            together(network, one, x[k : k + 1], y[k : k + 1], steps, batch)
+
     runs = {
         "onebasin": lambda: together(network, states, x, y, steps, batch),
         "loop": lambda: loop(batch),
+        "loop of our single calls": ours_one_by_one,
     }
     if batch * width > 640_000:
         runs["loop in pieces"] = lambda: loop(640_000 // width)
@@ -97,6 +105,18 @@ def compare(width: int, nets: int, steps: int, batch: int, rounds: int) -> list[
     return rows
 
 
+def per_minute(rounds: int) -> None:
+    """Whole fits in a minute: 500 steps of 2,500 points each, from a few steps of each width."""
+    rows = []
+    for width, nets, steps in ((64, 16, 6), (256, 4, 4), (512, 2, 3)):
+        network = Siren(width)
+        states, (x, y) = initialise(network, range(nets)), data(nets)
+        run = {"fit": partial(together, network, states, x, y, steps, 2_500)}
+        taken = common.side_by_side(run, rounds)["fit"].best / (nets * steps)
+        rows.append((width, f"{60 / (500 * taken):.2f}"))
+    common.show("INRs fitted a minute, 500 steps of 2,500 points", rows, ("width", "a minute"))
+
+
 def main(rounds: int = 3) -> None:
     """Print the table."""
     rows = []
@@ -106,6 +126,7 @@ def main(rounds: int = 3) -> None:
         rows += compare(512, 2, steps, batch, rounds)
     heads = ("what", "who", "ms per net and step", "times as long as onebasin", "share of limit")
     common.show("Fitting INRs", rows, heads)
+    per_minute(rounds)
 
 
 if __name__ == "__main__":

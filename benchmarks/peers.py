@@ -10,11 +10,21 @@ import json
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from benchmarks.common import Timing
 
 ROOT = Path(__file__).resolve().parent.parent / "_build" / "peers"
 #: The package, and what it needs beside torch, numpy and scipy.
-NEEDS = {"rebasin": ("rebasin==0.0.47", "torchview", "graphviz", "tqdm")}
+NEEDS = {
+    "rebasin": ("rebasin==0.0.47", "torchview", "graphviz", "tqdm"),
+    "sinkhorn-rebasin": ("sinkhorn-rebasin==0.0.2", "torchviz", "graphviz"),
+}
 
 
 def python(peer: str) -> Path:
@@ -41,6 +51,36 @@ def python(peer: str) -> Path:
                 f"{peer} could not be installed: {why[-1] if why else '?'}"
             ) from error
     return program
+
+
+def align(
+    peer: str, network: str, pair: tuple, inputs: Tensor, rounds: int
+) -> tuple[Timing, dict[str, Tensor]]:
+    """Let a package align a pair of networks: its times, and what it made of the second.
+
+    Args:
+        peer: ``"rebasin"`` or ``"sinkhorn-rebasin"``.
+        network: ``"mlp"``, or one of :data:`benchmarks.architectures.NETWORKS`.
+        pair: Two states.
+        inputs: An example for its tracing.
+        rounds: Times to repeat.
+
+    Raises:
+        RuntimeError: with the last line of its message, if it cannot.
+    """
+    script = Path(__file__).with_name(f"peer_{peer.split('-')[0]}.py")
+    source = Path(__file__).resolve().parent.parent / "src"
+    with tempfile.TemporaryDirectory() as folder:
+        into, out = Path(folder, "pair.safetensors"), Path(folder, "found.safetensors")
+        held = {
+            f"{side}.{name}": tensor.contiguous()
+            for side, state in zip(("ref", "other"), pair, strict=True)
+            for name, tensor in state.items()
+        }
+        save_file({**held, "inputs": inputs}, into)
+        paths = (str(source), str(into), str(out))
+        told = call(peer, script, *paths, network, str(rounds), str(torch.get_num_threads()))
+        return Timing(tuple(told["descent"])), load_file(out)
 
 
 def call(peer: str, script: Path, *arguments: str) -> dict:
