@@ -83,7 +83,7 @@ run = book.start(
 #   unmatched pairs, most say "half-way".
 # - After *weight matching* the clouds follow the loss: where it rises, they get worse, smoothly.
 #
-# The lines are those of [the last chapter](line.py), with the thesis's 25 stops.
+# The lines are those of [the chapter on the loss](line.py), with the thesis's 25 stops.
 
 
 # %% tags=["remove-output"]
@@ -147,7 +147,7 @@ def look(line, x, y):
 
 
 # %% [markdown]
-# The loss is the one of the last chapter, so the two ways to it must agree.
+# The loss is the one of the chapter before, so the two ways to it must agree.
 
 # %%
 first = between(shapes[0], "none")[0]
