@@ -90,7 +90,8 @@ def dihedral_match(
         other: The networks to be moved, one for each of ref.
         omega: Frequency :math:`\omega_0` of the sines.
         seed: Number of the random order of groups and of the restarts, the same for each pair.
-        init: Where to start; the identity by default.
+        init: Where to start; by default the best match of incoming weights alone, layer by layer,
+            which recovers an element of the group exactly.
         moments: What the layers of ref read, from
             :func:`~onebasin.matching.measured.measure_moments`. The objective is then the
             expected change of the pre-activations on those data, see
@@ -123,8 +124,8 @@ def dihedral_match(
         half = math.pi / omega if options.moves == "sign-phase" else None
         measured = _part(moments, part)
         problem = _problem(moving, mine, theirs, half, options=options, moments=measured)
-        parts = ({g: t[part].to(device) for g, t in p.items()} for p in start)
-        walk = best_walk(problem, Signed(*parts), seed, options)
+        parts = [{g: t[part].to(device) for g, t in p.items()} for p in start]
+        walk = best_walk(problem, Signed(*parts) if parts else None, seed, options)
         return walk, problem.nearest(walk.at, omega=omega)
 
     parts = spread(work, range(0, models or 1, size), device)
@@ -220,8 +221,9 @@ def _start(
     omega: float,
     options: DihedralOptions,
 ) -> tuple[dict[str, Tensor], ...]:
-    """Permutations and the two signs to start from, ``[models units]``."""
-    init = Permutation.identity(spec, sizes, models) if init is None else init
+    """Permutations and the two signs to start from, ``[models units]``, if they are given."""
+    if init is None:
+        return ()
     first = Dihedral.of(init, omega=omega) if isinstance(init, Permutation) else init
     if first.spec != spec or first.sizes != sizes or first.omega != omega:
         remedy = f"must move groups of sizes {sizes} at omega={omega}"

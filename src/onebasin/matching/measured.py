@@ -104,13 +104,15 @@ class MeasuredProblem(Problem):
         every = torch.arange(self.count, device=next(iter(self.ref.values())).device)
         return torch.stack([self._share(name, at, every) for name in self.moments]).sum(0)
 
+    def incoming(self, group: str, at: Signed) -> Scores:
+        """Scores of one group of all pairs by what comes in alone."""
+        every = torch.arange(self.count, device=self.level[self.into[group]].device)
+        return self._incoming(group, at, every)
+
     def scores(self, group: str, at: Signed, chosen: Int[Tensor, " pairs"]) -> Scores:
         """Scores of one group, with the diagonal of the curvature of the layers above."""
-        name = self.into[group]
-        theirs = self._moved(name, at, chosen, still=group)
-        level = self._mean(name, theirs, chosen) + self.other[self.biases[group]][chosen]
-        near, far = bias_gaps(self.level[name][chosen], level, self.half)
-        outer, free = torch.zeros_like(near), torch.zeros_like(near)
+        found = self._incoming(group, at, chosen)
+        outer, free = torch.zeros_like(found.inner), torch.zeros_like(found.inner)
         for above, moments in self.moments.items():
             if self.spec.axes[above][1] == group:
                 weight = self._moved(above, at, chosen, still=group)
@@ -118,9 +120,15 @@ class MeasuredProblem(Problem):
                 square = (square + self.bias * moments.mean.square())[chosen].unsqueeze(-1)
                 outer += (square * self.ref[above][chosen].mT) @ weight
                 free -= square / 2 * weight.square().sum(-2, keepdim=True)
-        return Scores(
-            self.seen[name][chosen] @ theirs.mT, outer, near, far, self.bias, self.half, free
-        )
+        return replace(found, outer=outer, free=free)
+
+    def _incoming(self, group: str, at: Signed, chosen: Tensor) -> Scores:
+        name = self.into[group]
+        theirs = self._moved(name, at, chosen, still=group)
+        level = self._mean(name, theirs, chosen) + self.other[self.biases[group]][chosen]
+        near, far = bias_gaps(self.level[name][chosen], level, self.half)
+        inner = self.seen[name][chosen] @ theirs.mT
+        return Scores(inner, torch.zeros_like(inner), near, far, self.bias, self.half)
 
     def gain(
         self,

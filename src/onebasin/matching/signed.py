@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from onebasin.matching.assignment import solve
 from onebasin.matching.similarity import GroupTerms, RunningSimilarity
 from onebasin.symmetry.dihedral import Dihedral, biases
 from onebasin.symmetry.spec import Spec, State
@@ -107,6 +108,12 @@ class Scores:
         ]
         return torch.stack(values, -1)
 
+    def solve(self) -> Units:
+        """The best units."""
+        perm = solve(self.best())
+        pick = self.at(perm).argmax(-1)
+        return [perm, *(torch.tensor(side, device=perm.device)[pick] for side in (INNER, OUTER))]
+
     def of(self, perm: Tensor, inner: Tensor, outer: Tensor) -> Float[Tensor, "pairs units"]:
         """Value of units placed and turned so, without what is free."""
         place = torch.where(inner > 0, (outer < 0).long(), 2 + (outer > 0).long())
@@ -152,6 +159,12 @@ class SignedTerms:
     def restart(self) -> None:
         """Forget where the last descent stood."""
         self.running = [RunningSimilarity(terms) for terms in self.terms]
+
+    def incoming(self, now: Signed, *, weight: float, half: float | None) -> Scores:
+        """Scores of all pairs by incoming weights and biases alone."""
+        everyone = torch.arange(len(self.gaps[0]), device=self.gaps[0].device)
+        inner = self.terms[0].similarity(now.rows(now.outer), everyone)
+        return Scores(inner, torch.zeros_like(inner), *self.gaps, weight, half)
 
     def scores(
         self, now: Signed, chosen: Int[Tensor, " pairs"], *, weight: float, half: float | None

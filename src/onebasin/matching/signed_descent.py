@@ -10,10 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from onebasin import seeds
-from onebasin.matching.assignment import solve
 from onebasin.matching.signed import (
-    INNER,
-    OUTER,
     Scores,
     Signed,
     SignedTerms,
@@ -112,6 +109,27 @@ class Problem:
         """Scores of one group of the chosen pairs; the first call must choose every pair."""
         return self.terms[group].scores(at, chosen, weight=self.bias, half=self.half)
 
+    def incoming(self, group: str, at: Signed) -> Scores:
+        """Scores of one group of all pairs by what comes in alone."""
+        return self.terms[group].incoming(at, weight=self.bias, half=self.half)
+
+    def forward(self) -> Signed:
+        """Where to start: group after group in the order of the spec, by what comes in.
+
+        Networks that differ by an element are brought together by this alone, if no two units of a
+        layer read the same.
+        """
+        at = Signed({}, {}, {})
+        for group, name in self.biases.items():
+            units = self.ref[name].shape[-1]
+            perm = torch.arange(units, device=self.ref[name].device).expand(self.count, -1)
+            ones = torch.ones_like(perm)
+            at.perms[group], at.inner[group], at.outer[group] = perm, ones, ones
+        every = torch.arange(self.count, device=perm.device)
+        for group in self.spec.groups:
+            at = at.changed(group, every, self.incoming(group, at).solve())
+        return at
+
     def gain(
         self, scores: Scores, group: str, at: Signed, chosen: Tensor, moves: tuple[Units, Units]
     ) -> Float[Tensor, " pairs"]:
@@ -132,8 +150,9 @@ class Walk:
     active: Tensor  # [pairs] whose last sweep changed something
 
 
-def best_walk(problem: Problem, start: Signed, seed: int, options) -> Walk:
+def best_walk(problem: Problem, start: Signed | None, seed: int, options) -> Walk:
     """Run every start and keep, pair by pair, the end with the largest objective."""
+    start = problem.forward() if start is None else start
     best = _walk(problem, start, _orders(problem.spec, options, seed, 0), options)
     for restart in range(1, options.restarts):
         drawn = _random_start(problem, start, seed, restart)
@@ -187,9 +206,7 @@ def _update(
     now.stale[group][chosen] = False
     scores = problem.scores(group, now.at, chosen)
     old = [part[group][chosen] for part in (now.at.perms, now.at.inner, now.at.outer)]
-    perm = solve(scores.best())
-    pick = scores.at(perm).argmax(-1)
-    new = [perm, *(torch.tensor(side, device=perm.device)[pick] for side in (INNER, OUTER))]
+    new = scores.solve()
     gain = problem.gain(scores, group, now.at, chosen, (old, new))
     better = gain > rtol * problem.scale[group][chosen]
     changed[chosen] = better
