@@ -7,7 +7,18 @@ import torch
 
 from onebasin.errors import InputError
 from onebasin.matching import weight_match
-from onebasin.networks import READY, ResNet, Vgg, call, initialise, stack, unstack
+from onebasin.networks import (
+    READY,
+    Batches,
+    ResNet,
+    TrainOptions,
+    Vgg,
+    call,
+    initialise,
+    stack,
+    train,
+    unstack,
+)
 from onebasin.networks.parts import ChannelNorm, normalisation
 from onebasin.seeds import stream
 from onebasin.symmetry import Permutation, apply
@@ -103,7 +114,7 @@ def test_every_group_is_captured_and_its_activations_move_with_it(ready, at):
 
 
 def test_weight_matching_recovers_planted_permutations_of_a_stack(ready):
-    network, _, _ = _network(ready)
+    network = READY[ready].small().double()
     spec = network.spec
     other = initialise(network, [4, 5])
     element = Permutation.random(spec, spec.sizes(other), stream("plant"), 2)
@@ -161,6 +172,25 @@ def test_batch_statistics_of_a_population_are_updated_member_by_member(name):
         network(x)
         for tensor_name, tensor in network.state_dict().items():
             torch.testing.assert_close(states[tensor_name][k], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_training_a_population_with_batch_statistics_equals_training_its_members():
+    network = READY["resnet32"].small().double().train()
+    states = initialise(network, [0, 1])
+    shape = READY["resnet32"].small_sample
+    x = torch.randn(2, 8, *shape, generator=stream("x"), dtype=torch.float64)
+    y = torch.randint(10, (2, 8), generator=stream("y"))
+    loss, options = torch.nn.functional.cross_entropy, TrainOptions(steps=3, lr=1e-2)
+    together = train(network, states, Batches(x, y, batch=4, seeds=[(0,), (1,)]), loss, options)
+    for k in range(2):
+        one = {name: tensor[k : k + 1] for name, tensor in states.items()}
+        batches = Batches(x[k : k + 1], y[k : k + 1], batch=4, seeds=[(k,)])
+        alone = train(network, one, batches, loss, options)
+        torch.testing.assert_close(alone.loss[:, 0], together.loss[:, k])
+        for name, tensor in alone.states.items():
+            torch.testing.assert_close(tensor[0], together.states[name][k], rtol=1e-6, atol=1e-8)
+    assert (together.states["stem_norm.num_batches_tracked"] == 3).all()
+    assert (states["stem_norm.num_batches_tracked"] == 0).all(), "the start is left alone"
 
 
 def test_channel_norm_normalises_every_pixel_by_itself():

@@ -273,7 +273,8 @@ def train(
         options: Steps, step size, and so on.
 
     Returns:
-        The trained population and the loss of each step.
+        The trained population, with its running statistics if it has any and ``network`` is in
+        training mode, and the loss of each step.
 
     Raises:
         InputError: if a step's loss is not finite; the message names the step.
@@ -313,11 +314,13 @@ def _groups(start: int, stop: int, most: int, cores: int = 1) -> list[slice]:
 
 
 def _train_group(network, states, sample, loss, options, members, rows, halt) -> Training:
-    parameters = {
-        name: tensor[members].detach().clone().requires_grad_() for name, tensor in states.items()
-    }
+    parameters = {name: tensor[members].detach().clone() for name, tensor in states.items()}
+    own = dict(network.named_parameters())
+    learned = [tensor.requires_grad_() for name, tensor in parameters.items() if name in own]
     piece = max(1, rows // (members.stop - members.start))
-    optimiser = _optimiser(options, list(parameters.values()))
+    if len(learned) < len(parameters):  # running statistics are those of a whole batch
+        piece = sample(0, members)[0].shape[1]
+    optimiser = _optimiser(options, learned)
     if isinstance(network, Dense):
         add: Gradients = Backprop(network, parameters, loss, piece)
     else:
