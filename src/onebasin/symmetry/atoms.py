@@ -91,7 +91,8 @@ def expand(atom: Atom) -> Axis:
         return ((atom,) if atom.size != 1 else (),)
     parts = resolve(atom.bound)
     if len(parts) > 1 and all(is_fixed(part) for part in parts):
-        return ((Atom(atom.size, next(a.reason for part in parts for a in part)),),)
+        reasons = (root(one).reason for part in parts for one in part)
+        return ((Atom(atom.size, next(reasons, "single entries side by side")),),)
     return parts
 
 
