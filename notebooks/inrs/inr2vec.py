@@ -54,6 +54,7 @@ octaves = 5
 epochs = 40
 slices = 4
 queries = 256
+noise = 0.1  # added in training to what is read, in units of its spread
 rate = 3e-3  # largest step size of the encoder's training
 precision = "float32"
 device = "cpu"
@@ -81,6 +82,7 @@ run = book.start(
     epochs=epochs,
     slices=slices,
     queries=queries,
+    noise=noise,
     rate=rate,
     precision=precision,
     device=device,
@@ -231,7 +233,8 @@ network = settings.network(device)
 # A SIREN's hidden weights are far smaller than its biases and its first layer, and what is small is
 # learned late. On two cores there is no time for that: unless the parameter `scaled` is off, as it is
 # at gpu and in the papers, every weight matrix and every bias is divided by its spread over the
-# training population before it is read.
+# training population before it is read. With a few hundred shapes to learn from, a little noise is
+# added in training, too.
 #
 # The maximum forgets the order of the rows. It does *not* make the encoder blind to relabelled
 # units: the weights inside a row stand in the order of the units below, and that order changes, too.
@@ -262,6 +265,7 @@ schedule = learning.Schedule(
     pool=8 * queries,
     counts=quarter,
     lr=rate,
+    noise=noise,
     precision=precision,
 )
 

@@ -231,9 +231,9 @@ def test_it_learns_one_shape_and_gives_it_back(made):
         trained.model.reconstruct(codes, [stream("a")])
 
 
-def test_half_precision_learns_too(made):
+def test_half_precision_and_noise_learn_too(made):
     people, held_out, _, _ = made
-    low = replace(SCHEDULE, precision="bfloat16", epochs=2)
+    low = replace(SCHEDULE, precision="bfloat16", epochs=2, noise=0.1)
     recipe = learning.training([], recipe_of(held_out), SIZES, low)
     trained = learning.load(learning.make(recipe, people, held_out), SETTINGS.network())
     assert torch.isfinite(trained.loss).all()

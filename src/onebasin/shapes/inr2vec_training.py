@@ -42,6 +42,7 @@ class Schedule:
         lr: Largest step size; it rises to it and falls again (one cycle).
         warm: Part of the steps in which it rises.
         decay: Weight decay of AdamW.
+        noise: Standard deviation of noise added to every weight that is read in training.
         precision: ``"float32"``, or ``"bfloat16"`` for products with half the digits.
         seed: Number of the whole draw.
     """
@@ -55,6 +56,7 @@ class Schedule:
     lr: float = 1e-4
     warm: float = 0.3
     decay: float = 1e-2
+    noise: float = 0.0
     precision: str = "float32"
     seed: int = 0
 
@@ -219,12 +221,19 @@ class _Work:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self._loss(self.matrix[rows.to(self.matrix.device)], x, y)
+        loss = self._loss(self._read(rows, generator), x, y)
         loss.backward()
         self.optimiser.step()
         if not torch.isfinite(loss):
             raise InputError("loss", float(loss), "it stopped being finite; lower lr")
         return float(loss.detach())
+
+    def _read(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        matrix = self.matrix[rows.to(self.matrix.device)]
+        if not self.schedule.noise:
+            return matrix
+        noise = torch.randn(matrix.shape, generator=generator).to(matrix)
+        return matrix + self.schedule.noise * noise * (matrix != 0)  # not where it is filled up
 
     def _loss(self, matrix: Tensor, x: Tensor, y: Tensor) -> Tensor:
         kind = torch.device(self.device).type
