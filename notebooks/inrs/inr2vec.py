@@ -27,17 +27,16 @@
 import torch
 
 from onebasin import book, seeds
-from onebasin.data import shapes as data
 from onebasin.networks import Siren
 from onebasin.plotting import inr2vec as draw
 from onebasin.plotting.inrs import picture
-from onebasin.shapes import Counts, metrics
+from onebasin.shapes import metrics
 
 # %% tags=["parameters"]
 profile = "smoke"
-train = ["generated/airplane_{}", 0, 35]  # names, first and last number
-unseen = ["generated/airplane_{}", 100, 109]
-twice = ["generated/airplane_{}", 200, 204]  # shapes with several networks each, seen by no encoder
+train = "generated/airplane_{} 0-35"  # names, first and last number
+unseen = "generated/airplane_{} 100-109"
+twice = "generated/airplane_{} 200-204"  # shapes with several networks each, seen by no encoder
 starts = 3  # the shared start and others, for every shape of `twice`
 width = 32  # units of each of the four hidden layers
 points = 512  # of the cloud an INR is fitted to
@@ -157,7 +156,7 @@ run.show(draw.draw_matrix, "input", height=3.6)
 
 # %% [markdown]
 # Of {measured}`inrs/inr2vec/input.none:parameters:.0f` parameters that form leaves out
-# {measured}`inrs/inr2vec/input.none:left_out:.0f`, half a percent; but they are the ones that touch
+# {measured}`inrs/inr2vec/input.none:left_out:.0f`, less than one in two hundred; but they are the ones that touch
 # the coordinates and the answer. This chapter reads all layers, as the thesis does.
 #
 # ## A population to learn from
@@ -168,30 +167,15 @@ run.show(draw.draw_matrix, "input", height=3.6)
 # two samples of the surface, and from other starts, the same for all shapes.
 
 # %%
-from onebasin.shapes import inr2vec_population as crowd
-from onebasin.shapes import inr2vec_training as learning
-from onebasin.shapes.fitting import Settings
+from onebasin.shapes import inr2vec_study
 from onebasin.shapes.inr2vec_population import Member
 
-
-def names(block):
-    """Names with all numbers from one to another, or of every n-th shape of a pack."""
-    if "{" in block[0]:
-        return [block[0].format(number) for number in range(block[1], block[2] + 1)]
-    return data.names(block[0])[block[1] :: block[2]]
-
-
-kept = {name.rpartition("/")[2] for name in names(twice)}
-known = [name for name in names(train) if name.rpartition("/")[2] not in kept]
-strange, again = names(unseen), names(twice)
-each = [(0, 0), (1, 0), *((0, start) for start in range(1, starts))]  # number, start
-members = {
-    "shared": [Member(name) for name in known],
-    "unseen": [Member(name) for name in strange],
-    "free": [Member(name, start=100 + k) for k, name in enumerate(known)],
-    "free-unseen": [Member(name, start=10_000 + k) for k, name in enumerate(strange)],
-    "twice": [Member(name, *one) for name in again for one in each],
-}
+study = inr2vec_study.of(run.params)
+again, each = inr2vec_study.names(twice), study.entries()  # entries: number and start
+shared, free = study.members("shared"), study.members("free")
+assert [one.shape for one in shared] == [one.shape for one in free]
+assert {one.start for one in shared} == {0} and len({one.start for one in free}) == len(free)
+assert not {one.shape for one in shared} & {one.shape for one in study.members("unseen")}
 
 # %% [markdown]
 # The labels are those of the [fitting chapter](fitting.py), with one difference. At the thesis's
@@ -200,16 +184,11 @@ members = {
 # evenly over the four kinds.
 
 # %% tags=["remove-output"]
-quarter = Counts(*[samples // 4] * 4)
-settings = Settings(width=width, points=points, counts=quarter, steps=steps, batch=batch, lr=lr)
-recipes = {
-    kind: crowd.population(some, settings, together=together) for kind, some in members.items()
-}
-people = {
-    kind: crowd.load(run.recipe(crowd.make(recipe, device=device)))
-    for kind, recipe in recipes.items()
-}
-network = settings.network(device)
+people = {}
+for kind in ("shared", "unseen", "free", "free-unseen", "twice"):
+    made, people[kind] = study.population(kind, device=device)
+    run.recipe(made)
+network = study.settings.network(device)
 
 # %% [markdown]
 # ## Encoder and decoder
@@ -242,12 +221,11 @@ network = settings.network(device)
 # encoder as with any other.
 
 # %%
-from onebasin.shapes.inr2vec import Inr2vec, Sizes
+from onebasin.shapes.inr2vec import Inr2vec
 from onebasin.symmetry import Permutation, apply
 
-sizes = Sizes("all", scaled, code, tuple(encoder), decoder, octaves)
-untrained = Inr2vec(network, sizes)
-sample = {name: tensor.cpu() for name, tensor in people["unseen"].pick([0]).items()}
+untrained = Inr2vec(network, study.sizes).to(device)
+sample = people["unseen"].pick([0], device)
 rows = untrained.matrix(sample)
 mixed = rows[:, torch.randperm(rows.shape[1], generator=seeds.stream("rows"))]
 untrained.encoder.eval()
@@ -258,36 +236,18 @@ first, moved = untrained.encode(sample), untrained.encode(apply(shuffle, sample)
 assert (first - moved).norm() > 1e-3 * first.norm()
 
 # %% tags=["remove-output"]
-schedule = learning.Schedule(
-    epochs=epochs,
-    slices=slices,
-    queries=queries,
-    pool=8 * queries,
-    counts=quarter,
-    lr=rate,
-    noise=noise,
-    precision=precision,
-)
-
-
-def trained(kind, judge):
-    """The encoder and decoder that learned from one population; another one judges it."""
-    recipe = learning.training([recipes[kind]], recipes[judge], sizes, schedule)
-    made = learning.make(recipe, people[kind], people[judge], device=device)
-    return learning.load(run.recipe(made), network)
-
-
-models = {
-    "shared": trained("shared", "unseen"),
-    "free": trained("free", "free-unseen"),
-}
+models = {}
+for kind in inr2vec_study.JUDGES:
+    made, models[kind] = study.trained(kind, device=device)
+    run.recipe(made)
 
 # %%
-x, y = learning.pool(people["unseen"], schedule)
-exact = torch.logit(y.double().reshape(-1, 1), eps=1e-9)
-floor = torch.nn.functional.binary_cross_entropy_with_logits(exact, y.double().reshape(-1, 1))
+from onebasin.shapes.fitting import bce
+from onebasin.shapes.inr2vec_training import pool
+
+truth = pool(people["unseen"], study.schedule)[1].double().reshape(-1, 1)
+floor = bce(torch.logit(truth, eps=1e-9), truth)
 ends = [epochs * (k + 1) // slices for k in range(slices)]
-curves = {name: model.loss for name, model in models.items()}
 _ = run.record(
     "training",
     metrics={
@@ -447,8 +407,8 @@ from onebasin.matching import dihedral_match, identity_match, sign_match, weight
 matched = {
     "none": identity_match,
     "weight": weight_match,
-    "sign": partial(sign_match, omega=settings.omega),
-    "sign + phase": partial(dihedral_match, omega=settings.omega),
+    "sign": partial(sign_match, omega=study.settings.omega),
+    "sign + phase": partial(dihedral_match, omega=study.settings.omega),
 }
 group = people["twice"]
 

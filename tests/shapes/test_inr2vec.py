@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from onebasin import artifacts
+from onebasin import artifacts, profiles
 from onebasin.errors import InputError, SliceEnd
 from onebasin.networks import call, stack, unstack
 from onebasin.networks.siren import Siren, shared_initialisation
 from onebasin.seeds import stream
 from onebasin.shapes import inr2vec_population as crowd
+from onebasin.shapes import inr2vec_study
 from onebasin.shapes import inr2vec_training as learning
 from onebasin.shapes.fitting import Settings
 from onebasin.shapes.inr2vec import Decoder, Encoder, Inr2vec, Sizes, encoder_input, input_size
@@ -248,3 +249,32 @@ def test_impossible_schedules_are_refused():
         replace(SCHEDULE, precision="half")
     with pytest.raises(InputError, match="batch"):
         replace(SCHEDULE, batch=1)
+
+
+def test_a_study_keeps_its_groups_apart():
+    params = profiles.resolve("inrs/inr2vec")
+    study = inr2vec_study.of({**params, "train": "generated/airplane_{} 0-3", "twice":
+        "generated/airplane_{} 2-2", "starts": 3})  # fmt: skip
+    assert [one.shape[-1] for one in study.members("shared")] == ["0", "1", "3"]
+    assert study.members("twice") == [
+        Member("generated/airplane_2", *entry) for entry in ((0, 0), (1, 0), (0, 1), (0, 2))
+    ]
+    starts = [one.start for kind in ("free", "free-unseen") for one in study.members(kind)]
+    assert len(set(starts)) == len(starts) and not set(starts) & {0, 1, 2}
+    with pytest.raises(InputError, match="kind"):
+        study.members("other")
+    with pytest.raises(InputError, match="kind"):
+        study.trained("unseen")
+
+
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_every_profile_names_shapes_that_can_be(profile):
+    params = profiles.resolve("inrs/inr2vec", profile)
+    for block in (params[name] for name in ("train", "unseen", "twice")):
+        assert "::" in block or inr2vec_study.names(block)
+
+
+@pytest.mark.parametrize("block", ["chair", "chair_{}", "chair_{} 1::2", "pack 0-4", "pack 0::0"])
+def test_blocks_that_cannot_be_read_are_refused(block):
+    with pytest.raises(InputError, match="block"):
+        inr2vec_study.names(block)
