@@ -21,7 +21,7 @@
 #
 # *Needs.* At smoke about half a minute on one CPU core, with generated airplanes and a tiny encoder.
 # The laptop profile needs the ModelNet40 clouds in a local folder; its recipes fit some 1,500 networks
-# and train two encoders, about an hour on two cores. The gpu profile takes the papers' sizes.
+# and train two encoders, about half an hour on two cores. The gpu profile takes the papers' sizes.
 
 # %%
 import torch
@@ -50,7 +50,7 @@ code = 64  # length of the embedding
 encoder = [64, 64, 128]  # units of the row MLP
 decoder = 64  # units of the decoder's hidden layers
 octaves = 5
-epochs = 40
+epochs = 120
 slices = 4
 queries = 256
 noise = 0.1  # added in training to what is read, in units of its spread
@@ -520,13 +520,16 @@ _ = run.record(
     },
 )
 
-# %% mystnb={"figure": {"name": "fig-inr2vec-shares", "caption": "Parts of the variance over shapes and starts that the shape explains, that the start explains, and that neither explains alone: of all weights and of the embedding, as trained, and after alignment to the network of the shared start by weight matching and over the whole symmetry of sine units."}, "image": {"alt": "Six horizontal stacked bars, weights and embeddings as trained and after two kinds of alignment. In most the part explained by the start is the widest and the part explained by the shape is narrow."}}
+# %% mystnb={"figure": {"name": "fig-inr2vec-shares", "caption": "Parts of the variance over shapes and starts that the shape explains, that the start explains, and that neither explains alone: of all weights and of the embedding, as trained, and after alignment to the network of the shared start by weight matching and over the whole symmetry of sine units."}, "image": {"alt": "Six horizontal stacked bars, weights and embeddings as trained and after two kinds of alignment, each cut into the parts explained by shape, by start and by neither. Of the weights as trained, the start explains nearly all."}}
 run.show(draw.draw_shares, "shares", height=3.0)
 
 # %% [markdown]
-# The start explains a share of {measured}`inrs/inr2vec/shares.none:embedding_as_trained:.2f` of the embedding's
-# variance as trained and {measured}`inrs/inr2vec/shares.none:embedding_after_weight_matching:.2f` after weight
-# matching. An encoder that has seen one start only has no reason to look past it.
+# Of the weights themselves the start explains a share of
+# {measured}`inrs/inr2vec/shares.none:weights_as_trained:.2f`, and
+# {measured}`inrs/inr2vec/shares.none:weights_after_weight_matching:.2f` after weight matching; of the
+# embedding {measured}`inrs/inr2vec/shares.none:embedding_as_trained:.2f` and
+# {measured}`inrs/inr2vec/shares.none:embedding_after_weight_matching:.2f`. What is left belongs to
+# neither: another shape of another start is simply somewhere else.
 #
 # ## Paper vs measured
 #
