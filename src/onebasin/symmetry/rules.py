@@ -25,9 +25,9 @@ logical_not logical_or logical_xor logit lt masked_fill maximum minimum mish mul
 pow reciprocal relu relu6 remainder round rrelu rsqrt rsub selu sgn sigmoid sign silu sin sinh
 softplus softshrink softsign sqrt square sub tan tanh tanhshrink threshold to true_divide trunc
 type_as where xlogy _to_copy hardshrink alpha_dropout special_erf fill heaviside result_type
-squared_relu positive float_power sinc erfc resolve_conj resolve_neg
+positive float_power sinc erfc resolve_conj resolve_neg __and__ __or__ __xor__ __invert__ __lshift__
+__rshift__ logaddexp hypot copysign
 """
-_SAME = {"contiguous", "to", "type_as", "copy"}
 
 
 def rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -147,7 +148,10 @@ def export(module: nn.Module, example: tuple[Any, ...]) -> Any:
     modes = {name: part.training for name, part in module.named_modules()}
     module.eval()
     try:
-        with torch.enable_grad():  # without it some layers take a fused path of no known operation
+        # without gradients some layers take a fused path of no known operation; the tracer's own
+        # warnings are about running the graph, which nobody does here
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return torch.export.export(module, example, strict=False)
     except Exception as error:  # whatever tracing stumbles over: the user's code runs in it
         reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -174,21 +178,29 @@ def follow(
     """
     program = export(module, example)
     trace = Trace(declared=declared)
-    values: dict[Any, Any] = {}
     places = _inputs(program, module, trace)
-    for node in program.graph.nodes:
+    for out in _flat(_run(trace, program.graph_module, places, rules)):
+        for axis in out.axes:
+            atoms.fix(axis, "an output of the network")
+    return trace
+
+
+def _run(
+    trace: Trace, graph: torch.fx.GraphModule, places: Mapping[str, Callable], rules: Mapping
+) -> Any:
+    """Follow all nodes of a graph; returns its outputs."""
+    values: dict[Any, Any] = {}
+    for node in graph.graph.nodes:
         trace.node = node
         if node.op == "placeholder":
             values[node] = places[node.name](node)
         elif node.op == "call_function":
             values[node] = _call(trace, node, values, rules)
         elif node.op == "get_attr":
-            values[node] = _constant(trace, getattr(program.graph_module, node.target, None))
-        else:
-            for out in _flat(torch.fx.node.map_arg(node.args, lambda n: values[n])):
-                for axis in out.axes:
-                    atoms.fix(axis, "an output of the network")
-    return trace
+            values[node] = _constant(trace, getattr(graph, node.target, None))
+        elif node.op == "output":
+            return torch.fx.node.map_arg(node.args, lambda n: values[n])
+    return None
 
 
 def _inputs(program: Any, module: nn.Module, trace: Trace) -> dict[str, Callable]:
@@ -246,6 +258,12 @@ def _call(trace: Trace, node: Any, values: Mapping, rules: Mapping[str, Callable
     args = torch.fx.node.map_arg(node.args, lambda n: values[n])
     kwargs = torch.fx.node.map_arg(node.kwargs, lambda n: values[n])
     name = operation(node)
+    if name.startswith("wrap_with_"):  # a region without gradients, or of another precision
+        number = next(k for k, one in enumerate(args) if isinstance(one, torch.fx.GraphModule))
+        names = [n.name for n in args[number].graph.nodes if n.op == "placeholder"]
+        inside = {n: lambda _, x=x: x for n, x in zip(names, args[number + 1 :], strict=True)}
+        found = _run(trace, args[number], inside, rules)
+        return found[0] if isinstance(found, tuple) and len(found) == 1 else found
     declared = _declared(trace, name)
     if declared is not None:
         return rules[f"declared {declared}"](trace, *args, **kwargs)
