@@ -1,0 +1,151 @@
+"""Figures of the chapter on how close two INRs can be brought: each is drawn from records alone.
+
+What is measured on the straight line is drawn full, what is measured with corrected statistics
+dotted and in a panel, or with a label, of its own: the two are never one curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from onebasin.plotting.inrs import project
+from onebasin.plotting.style import band, method_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from onebasin.records import Record
+
+_KINDS = {"same": "same start", "none": "different starts"}
+_COLUMNS = {"barrier": "straight line", "corrected": "corrected statistics"}
+_CURVES = ("none", "weight", "phase")
+_FEW = 32  # points of a cloud below which it is not drawn
+
+
+def draw_width(panel, records: Sequence[Record]) -> None:
+    """Barrier (left) and corrected barrier (right) against width, one curve for each method.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One for each method with the arrays ``widths``, and for ``barrier`` and
+            ``corrected`` their mean over shapes and its interval ``[3 widths]``.
+    """
+    grid = panel.subplots(1, 2, sharex=True, sharey=True)
+    for axes, (key, title) in zip(grid, _COLUMNS.items(), strict=True):
+        for record in records:
+            arrays = record.load_arrays()
+            mean, low, high = np.maximum(arrays[key], 1e-4)
+            look = method_style(record.method)
+            look["label"] = _KINDS.get(record.method, look["label"])
+            axes.plot(arrays["widths"], mean, **look)
+            band(axes, arrays["widths"], low, high, look["color"])
+        axes.set(xscale="log", yscale="log", xlabel="width (units)")
+        axes.set_xticks(arrays["widths"], [str(width) for width in arrays["widths"]])
+        axes.minorticks_off()
+        axes.text(0.5, 1.02, title, transform=axes.transAxes, ha="center", fontsize=9)
+    grid[0].set_ylabel("barrier (nats)")
+    grid[1].set_ylabel("corrected barrier (nats)")
+    _legend(panel, grid[0])
+
+
+def draw_curves(panel, records: Sequence[Record]) -> None:
+    """Loss along the straight line and along the corrected path, one small panel for each shape.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One for each method with ``lambdas``, ``loss`` and ``corrected_loss [pairs
+            lambdas]``,
+            ``shape [pairs]`` and ``names``.
+    """
+    held = {one.method: one.load_arrays() for one in records if one.method in _CURVES}
+    names = next(iter(held.values()))["names"][:6]
+    grid = panel.subplots(2, -(-len(names) // 2), sharex=True, sharey=True, squeeze=False)
+    for index, (axes, name) in enumerate(zip(grid.flat, names, strict=False)):
+        for method in _CURVES:
+            _pair_of_curves(axes, held[method], index, method)
+        title = str(name).rpartition("/")[2].replace("_", " ")
+        axes.text(0.5, 1.02, title, transform=axes.transAxes, ha="center", fontsize=9)
+    for axes in grid.flat[len(names) :]:
+        axes.set_visible(False)
+    for axes in grid[-1]:
+        axes.set_xlabel("position $\\lambda$")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("loss (nats)")
+    _legend(panel, grid[0, 0], columns=3)
+
+
+def _pair_of_curves(axes: Axes, arrays, index: int, method: str) -> None:
+    rows = arrays["shape"] == index
+    look = method_style(method, markevery=3, markersize=3, lw=1.5)
+    name = _KINDS.get(method, look["label"])
+    axes.plot(arrays["lambdas"], arrays["loss"][rows].mean(0), **{**look, "ls": "-", "label": name})
+    dotted = {**look, "ls": ":", "marker": None, "label": f"{name}, corrected"}
+    axes.plot(arrays["lambdas"], arrays["corrected_loss"][rows].mean(0), **dotted)
+
+
+def draw_clouds(panel, records: Sequence[Record]) -> None:
+    """Clouds read back from networks along the way, one row for each kind of path.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One with ``rows`` (names), ``lambdas``, ``points`` (all clouds in one, 16-bit
+            integers for [-1, 1]), ``counts [rows lambdas]`` and ``complete [rows lambdas]``.
+    """
+    arrays = records[0].load_arrays()
+    counts, lambdas = arrays["counts"], arrays["lambdas"]
+    grid = panel.subplots(*counts.shape, squeeze=False)
+    ends = np.cumsum(counts.ravel()).reshape(counts.shape)
+    for row, name in enumerate(arrays["rows"]):
+        for column, axes in enumerate(grid[row]):
+            end, count = ends[row, column], counts[row, column]
+            _cloud(axes, arrays["points"][end - count : end] / 32767)
+            if not arrays["complete"][row, column]:
+                axes.text(0.5, 0.5, "X", transform=axes.transAxes, ha="center", va="center")
+        grid[row, 0].set_ylabel(str(name), fontsize=8)
+    for axes, lam in zip(grid[-1], lambdas, strict=True):
+        axes.set_xlabel(f"$\\lambda={lam:.2f}$", fontsize=8)
+
+
+def draw_beside(panel, records: Sequence[Record]) -> None:
+    """Chamfer distance of the clouds read back half-way, against the barrier beside it.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One for each method, with the arrays ``barrier``, ``corrected``, ``chamfer`` and
+            ``chamfer_corrected [pairs]`` (NaN where no cloud was found), and ``ends``.
+    """
+    grid = panel.subplots(1, 2, sharex=True, sharey=True)
+    keys = (("barrier", "chamfer"), ("corrected", "chamfer_corrected"))
+    for axes, (height, distance), title in zip(grid, keys, _COLUMNS.values(), strict=True):
+        for record in records:
+            arrays, look = record.load_arrays(), method_style(record.method)
+            face = "none" if look.get("markerfacecolor") == "white" else look["color"]
+            label = _KINDS.get(record.method, look["label"])
+            marks = {"marker": look["marker"] or "o", "edgecolors": look["color"], "s": 22}
+            x, y = np.maximum(arrays[height], 1e-3), arrays[distance]
+            axes.scatter(x, y, facecolors=face, label=label, **marks)
+        ends = records[0].load_arrays()["ends"]
+        axes.axhspan(ends.min(), ends.max(), color="#E4E4E4", lw=0, label="the ends")
+        axes.set(xscale="log", yscale="log")
+        axes.text(0.5, 1.02, title, transform=axes.transAxes, ha="center", fontsize=9)
+    grid[0].set(xlabel="barrier (nats)", ylabel="Chamfer distance (squared radius)")
+    grid[1].set_xlabel("corrected barrier (nats)")
+    _legend(panel, grid[0])
+
+
+def _cloud(axes: Axes, points: np.ndarray) -> None:
+    if len(points) >= _FEW:
+        seen = project(points)
+        axes.scatter(seen[:, 0], seen[:, 1], s=0.6, lw=0, color="#000000")
+    axes.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal", xticks=[], yticks=[])
+    axes.grid(False)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _legend(panel, axes: Axes, columns: int = 4) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    panel.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
