@@ -259,6 +259,11 @@ def test_a_study_keeps_its_groups_apart():
     assert study.members("twice") == [
         Member("generated/airplane_2", *entry) for entry in ((0, 0), (1, 0), (0, 1), (0, 2))
     ]
+    more = replace(study, stretches=2).members("shared")
+    assert (
+        more[:3] == study.members("shared")
+        and [one.stretch for one in more[3:]] == [1] * 3 + [2] * 3
+    )
     starts = [one.start for kind in ("free", "free-unseen") for one in study.members(kind)]
     assert len(set(starts)) == len(starts) and not set(starts) & {0, 1, 2}
     with pytest.raises(InputError, match="kind"):

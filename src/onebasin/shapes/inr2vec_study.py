@@ -25,6 +25,7 @@ from onebasin.shapes.udf import Counts
 
 #: Kinds of population; the second is who judges an encoder that learns from the first.
 JUDGES = {"shared": "unseen", "free": "free-unseen"}
+_PLAIN = ("train", "unseen", "twice", "starts", "together", "stretches")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Study:
         sizes: How large encoder and decoder are.
         schedule: How they are trained.
         together: INRs fitted at once.
+        stretches: Distorted copies of every training shape that are learned, too.
     """
 
     train: str
@@ -52,6 +54,7 @@ class Study:
     sizes: Sizes
     schedule: Schedule
     together: int = 32
+    stretches: int = 0
 
     def entries(self) -> list[tuple[int, int]]:
         """Number and start of every INR of a shape of ``twice``, in their order."""
@@ -71,10 +74,13 @@ class Study:
         strange = names(self.unseen)
         if kind == "twice":
             return [Member(name, *one) for name in again for one in self.entries()]
-        if kind == "shared" or kind == "unseen":
-            return [Member(name) for name in (known if kind == "shared" else strange)]
+        if kind == "unseen":
+            return [Member(name) for name in strange]
+        copies = [(name, stretch) for stretch in range(self.stretches + 1) for name in known]
+        if kind == "shared":
+            return [Member(name, stretch=stretch) for name, stretch in copies]
         if kind == "free":
-            return [Member(name, start=100 + k) for k, name in enumerate(known)]
+            return [Member(one, 0, 100 + k, stretch) for k, (one, stretch) in enumerate(copies)]
         if kind == "free-unseen":
             return [Member(name, start=10_000 + k) for k, name in enumerate(strange)]
         every = [*JUDGES, *JUDGES.values(), "twice"]
@@ -135,7 +141,7 @@ def of(params: Mapping[str, Any]) -> Study:
         noise=params["noise"],
         precision=params["precision"],
     )
-    groups = {name: params[name] for name in ("train", "unseen", "twice", "starts", "together")}
+    groups = {name: params[name] for name in _PLAIN}
     return Study(settings=settings, sizes=sizes, schedule=schedule, **groups)
 
 
