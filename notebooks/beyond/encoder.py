@@ -161,7 +161,7 @@ for method in methods:
     arrays = {"names": list(ref), "distance": table}
     run.record("apart", method=method, metrics=rows, seeds=range(len(table)), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-encoder-distances", "caption": "Relative distance of every tensor of network 0 from that of its partner, mean over all pairs: same start, and different starts as trained and after three alignments. Dotted: orthogonal tensors."}, "image": {"alt": "Line chart over the tensors of the network. The curve of the same start lies low for all of them. The curves of different starts lie at the dotted line of orthogonality for the hidden weight matrices, whatever the alignment, and come down only for the first layer, the last layer and the biases."}}
+# %% mystnb={"figure": {"name": "fig-encoder-distances", "caption": "Relative distance of every tensor of network 0 from that of its partner, mean over all pairs: same start, and different starts as trained and after three alignments. Dotted: orthogonal tensors."}, "image": {"alt": "Line chart over the tensors of the network. The curve of the same start lies low for all of them. The curves of different starts lie at the dotted line of orthogonality for the hidden weight matrices, whatever the alignment, and come down for the first layer and, with matching by weights, for the biases."}}
 run.show(draw.draw_distances, "apart", height=3.8)
 
 # %%
@@ -180,8 +180,9 @@ assert all(((d >= 0) & (d <= 2)).all() for d in apart.values())
 # {measured}`beyond/encoder/apart.sign + phase:biases:.2f` and {measured}`beyond/encoder/apart.phase:biases:.2f`.
 #
 # Alignment does bring the networks together, in what a few numbers can settle: a unit has one bias, and a
-# matcher that may choose its partner among hundreds finds one with nearly the same. It has hundreds of
-# hidden weights, and no choice of one partner makes hundreds of independent numbers agree.
+# matcher of weights that may choose its partner among hundreds finds one with nearly the same. It has
+# hundreds of hidden weights, and no choice of one partner makes hundreds of independent numbers agree.
+# (Matching on data need not bring biases together: whole turns apart they mean the same.)
 #
 # ## How much of a layer is learned
 #

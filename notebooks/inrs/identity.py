@@ -221,8 +221,8 @@ run.show(draw.draw_by_activations, ["same", "diff"], height=3.2)
 #
 # - All networks 0 and 1 start from the one shared draw of the book. What is found for the same start is
 #   found for that start.
-# - Five hundred small steps move weights little: the same start is still the largest part of what two
-#   fitted networks have in common. Longer training could move units past each other.
+# - After five hundred steps the start is still the larger part of most weights. Longer training could
+#   move units past each other.
 # - Twin units, equal to rounding, could be exchanged without any loss; the count would call that a
 #   difference.
 #
@@ -243,8 +243,8 @@ run.show(draw.draw_by_activations, ["same", "diff"], height=3.2)
 # ````{dropdown} Solutions
 # 1. One, with variance one: each unit stays with probability $1/512$, and the events are nearly
 #    independent.
-# 2. `inrs.pick([inrs.index(other_shape, 1)])` in the place of network 1. Weights that training moved
-#    little are still dominated by the shared start.
+# 2. `inrs.pick([inrs.index(other_shape, 1)])` in the place of network 1. The weights are
+#    still dominated by the shared start.
 # 3. Add `scale * torch.randn(...)` from a named stream to every tensor before `apply(mix, ...)` and
 #    raise `scale` in steps of two.
 # ````

@@ -29,7 +29,7 @@ def draw_distances(panel, records: Sequence[Record]) -> None:
         names = [str(name).replace("layers.", "") for name in arrays["names"]]
         axes.plot(arrays["distance"].mean(0), **method_style(record.method))
     axes.set_xticks(np.arange(len(names)), names, rotation=40, ha="right", fontsize=8)
-    axes.set(ylabel="relative distance", ylim=(-0.05, 1.6))
+    axes.set(ylabel="relative distance", ylim=(-0.05, 2.05))
     panel.legend(loc="outside lower center", ncols=3, fontsize=8)
 
 
