@@ -333,8 +333,8 @@ for method in methods:
     run.record("path", method=method, metrics=rows, seeds=range(len(groups)), arrays=arrays)
 
 # %% [markdown]
-# At the largest width of each profile; X counts midpoints that could not be read back, as a share
-# of the pairs. This is what was measured at the largest recorded profile:
+# What was measured at the largest width of the largest recorded profile: means over all pairs. X is
+# the share of midpoints that could not be read back; where none could, there is no distance.
 #
 # | alignment | (a) barrier, nats | Chamfer, midpoint | X | (b) corrected barrier, nats | Chamfer, midpoint | X |
 # | --- | --- | --- | --- | --- | --- | --- |

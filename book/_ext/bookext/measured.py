@@ -17,7 +17,7 @@ from onebasin.records import Interval, Record
 LOG = logging.getLogger(__name__)
 VERDICTS = ("reproduced", "same direction", "not reproduced", "not run")
 _FORM = re.compile(
-    r"(?P<chapter>[\w/-]+)/(?P<experiment>[\w-]+)\.(?P<method>[\w-]+):(?P<metric>\w+)"
+    r"(?P<chapter>[\w/-]+)/(?P<experiment>[\w-]+)\.(?P<method>[\w-]+(?: \+ [\w-]+)*):(?P<metric>\w+)"
     r"(?::(?P<form>[^@]*))?(?:@(?P<profile>\w+))?"
 )
 

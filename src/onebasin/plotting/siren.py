@@ -81,8 +81,8 @@ def _pair_of_curves(axes: Axes, arrays, index: int, method: str) -> None:
     rows = arrays["shape"] == index
     look = method_style(method, markevery=3, markersize=3, lw=1.5)
     name = _KINDS.get(method, look["label"])
-    axes.plot(arrays["lambdas"], arrays["loss"][rows].mean(0), **{**look, "ls": "-", "label": name})
-    dotted = {**look, "ls": ":", "marker": None, "label": f"{name}, corrected"}
+    axes.plot(arrays["lambdas"], arrays["loss"][rows].mean(0), **{**look, "linestyle": "-", "label": name})
+    dotted = {**look, "linestyle": ":", "marker": None, "label": f"{name}, corrected"}
     axes.plot(arrays["lambdas"], arrays["corrected_loss"][rows].mean(0), **dotted)
 
 
