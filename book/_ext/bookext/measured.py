@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -17,7 +18,8 @@ from onebasin.records import Interval, Record
 LOG = logging.getLogger(__name__)
 VERDICTS = ("reproduced", "same direction", "not reproduced", "not run")
 _FORM = re.compile(
-    r"(?P<chapter>[\w/-]+)/(?P<experiment>[\w-]+)\.(?P<method>[\w-]+(?: \+ [\w-]+)*):(?P<metric>\w+)"
+    r"(?P<chapter>[\w/-]+)/(?P<experiment>[\w-]+)\.(?P<method>[\w-]+(?: \+ [\w-]+)*)"
+    r":(?P<metric>\w+)"
     r"(?::(?P<form>[^@]*))?(?:@(?P<profile>\w+))?"
 )
 
@@ -35,7 +37,9 @@ def shown(record: Record, metric: str, form: str | None) -> tuple[str, str]:
     if outcome is not None and outcome.record == record:
         # The metrics of a claim's record are summaries: their intervals are the outcome's.
         found, word = outcome.measured[metric], "n"
-    text = format(found.value, form) if form else numbers.number(found.value)
+    text = (
+        format(found.value, form) if form and isfinite(found.value) else numbers.number(found.value)
+    )
     around = f", 95 % interval {numbers.number(found.lo)} to {numbers.number(found.hi)}"
     around = around if found.hi > found.lo else ""
     unit = "" if unit == "1" else f" {unit}"
