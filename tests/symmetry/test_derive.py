@@ -1,5 +1,3 @@
-from functools import partial
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +6,6 @@ from torch import nn
 
 from onebasin.errors import InputError
 from onebasin.networks import READY
-from onebasin.networks.googlenet import GoogLeNet
 from onebasin.symmetry import (
     CannotFollow,
     Concat,
@@ -57,8 +54,6 @@ def test_random_modules_keep_their_function_and_have_every_free_group(batch):
         assert found.passed, (seeds[k], free[k], found)
 
 
-#: At the width of the small twin some channels are one unit wide, which is no group.
-WIDER = {"googlenet": partial(GoogLeNet, 0.125)}
 BY_HAND = {
     "mlp": 3,
     "siren": 4,
@@ -79,7 +74,7 @@ BY_HAND = {
 
 @pytest.mark.parametrize("name", READY)
 def test_derived_is_hand_written(name):
-    network = WIDER.get(name, READY[name].small)()
+    network = READY[name].small()
     example = torch.randn(2, *READY[name].small_sample)
     spec = derive(network, example)
     assert spec.same(network.spec)

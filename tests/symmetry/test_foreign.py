@@ -12,7 +12,7 @@ from torch import nn
 
 from onebasin.symmetry import check_function, derive
 
-#: Free groups by hand: the stream, and for each block its heads, twice what is inside each, its MLP.
+#: By hand: the stream, and in each block its heads, twice what is inside each, and its MLP.
 _SMALL = {"num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 20}
 _BLOCKS = 2 * (1 + 2 * 3 + 1)
 TRANSFORMERS = [
@@ -28,8 +28,8 @@ TRANSFORMERS = [
 ]
 #: Module and maker in pytorchcv, side of the image, free groups where they were counted by hand.
 PYTORCHCV = [
-    ("squeezenet", "squeezenet_v1_0", 64, 1 + 8 * 3),
-    ("mobilenetv2", "mobilenetv2_wd4", 64, None),
+    ("squeezenet", "squeezenet_v1_0", 224, 1 + 8 * 3),
+    ("mobilenetv2", "mobilenetv2_wd4", 224, None),
     ("resnext_cifar", "resnext20_16x4d_cifar10", 32, None),
     ("densenet_cifar", "densenet40_k12_cifar10", 32, 1 + 36 + 2),
     ("shufflenetv2", "shufflenetv2_wd2", 224, None),
