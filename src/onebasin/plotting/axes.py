@@ -60,12 +60,15 @@ def draw_axes(panel, records: Sequence[Record]) -> None:
     axes.set_yticks(range(len(names)), [str(name) for name in names])
     axes.set_xticks(range(entries.shape[1]), [f"axis {k}" for k in range(entries.shape[1])])
     axes.tick_params(length=0)
+    axes.grid(visible=False)
     for side in axes.spines.values():
         side.set_visible(False)
 
 
 def draw_checks(panel, records: Sequence[Record]) -> None:
     """Relative change of the outputs for elements of the derived spec, and for wrong moves.
+
+    A change of exactly zero is drawn at the lower edge.
 
     Args:
         panel: Figure or subfigure to draw on.
@@ -75,8 +78,7 @@ def draw_checks(panel, records: Sequence[Record]) -> None:
     arrays = records[0].load_arrays()
     axes, x = panel.subplots(), np.arange(len(arrays["names"]))
     for row in arrays["broken"].T:
-        label = "one axis forgotten" if row is arrays["broken"].T[0] else None
-        axes.plot(x, np.maximum(row, _FLOOR), "x", color="#B23A00", ms=5, label=label)
+        axes.plot(x, np.maximum(row, _FLOOR), "x", color="#B23A00", ms=5)
     axes.plot([], [], "x", color="#B23A00", label="one axis forgotten")
     looks = (
         ("control", "^", "#BF8400", "one axis of each group moved"),
@@ -88,7 +90,7 @@ def draw_checks(panel, records: Sequence[Record]) -> None:
     axes.axhline(1e-9, color="#4D4D4D", lw=1, ls=":")
     axes.set(yscale="log", ylim=(_FLOOR / 3, 1e3), ylabel="relative change of the output")
     axes.set_xticks(x, [str(name) for name in arrays["names"]], rotation=60, ha="right")
-    panel.legend(loc="outside upper center", ncols=2, frameon=False)
+    panel.legend(loc="outside lower center", ncols=2, frameon=False)
 
 
 def _cell(axes: Axes, row: int, column: int, text: str) -> None:
