@@ -54,7 +54,7 @@ octaves = 5
 epochs = 120
 slices = 4
 queries = 256
-noise = 0.1  # added in training to what is read, in units of its spread
+noise = 0.7  # added in training to every weight that is read, in units of its spread
 rate = 3e-3  # largest step size of the encoder's training
 precision = "float32"
 device = "cpu"
@@ -367,6 +367,51 @@ _ = run.record(
 run.show(draw.draw_gallery, "gallery", height=3.6)
 
 # %% [markdown]
+# ## How much of the weights is the shape?
+#
+# What an encoder can learn is limited by what there is to read. Two INRs of one shape and one start
+# still differ, by the sample of the surface, by the queries, by their order. That part of the variance
+# over INRs of one start says nothing of the shape:
+#
+# ```{math}
+# :label: eq-chance
+# \nu=\frac{\tfrac12\,\mathbb E\,\lVert\theta_{s,0}-\theta_{s,1}\rVert^2}
+# {\mathbb E\,\lVert\theta_{s,0}-\bar\theta\rVert^2}
+# ```
+#
+# for networks 0 and 1 of a shape $s$, with the variance over all training shapes below.
+
+
+# %%
+def chance(names):
+    """Part of the variance over INRs of one start that two INRs of one shape have, too."""
+    group, crowd = people["twice"], people["shared"]
+    first, second = (
+        group.pick([group.index(Member(name, number)) for name in again]) for number in (0, 1)
+    )
+    within = sum(float((first[k] - second[k]).square().sum()) / 2 / len(again) for k in names)
+    return within / sum(float(crowd.states[k].var(0).sum()) for k in names)
+
+
+hidden_weights = [f"layers.{layer}.weight" for layer in (1, 2, 3)]
+parts = {
+    "hidden": hidden_weights,
+    "first": ["layers.0.weight"],
+    "last": ["layers.4.weight"],
+    "all": list(people["shared"].states),
+}
+noise_in = {name: chance(tensors) for name, tensors in parts.items()}
+assert all(value > 0 for value in noise_in.values())
+_ = run.record("chance", metrics={name: book.metric(one) for name, one in noise_in.items()})
+
+# %% [markdown]
+# For the hidden weights $\nu$ is {measured}`inrs/inr2vec/chance.none:hidden:.2f`, for those of the
+# first layer {measured}`inrs/inr2vec/chance.none:first:.2f` and for those of the last
+# {measured}`inrs/inr2vec/chance.none:last:.2f`. Where it is near 1, an encoder with a few hundred shapes
+# to learn from learns the accidents of its training set by heart: it has to be shown many more
+# shapes, or INRs fitted with larger batches, whose accidents are smaller. This is also why noise is
+# added in training.
+#
 # ## One start for all
 #
 # **Claim** ({cite:t}`ballerini2023`, ch. 1, Fig. 1.2, after {cite:t}`deluigi2023`). *The encoder trains
