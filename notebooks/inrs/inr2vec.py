@@ -141,7 +141,6 @@ def shades(layers):
     return (255 * (1 + matrix.abs().clamp(min=1e-3).log10() / 3)).round().to(torch.uint8)
 
 
-# %% tags=["remove-output"]
 _ = run.record(
     "input",
     metrics={
