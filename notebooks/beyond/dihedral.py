@@ -558,10 +558,10 @@ _ = run.record(
 )
 assert (height["sign + phase"] < height["weight"]).double().mean() > 0.5
 
-# %% mystnb={"figure": {"name": "fig-dihedral-barriers", "caption": "Barrier of each pair of INRs of one shape from different starts, by what may be moved: nothing, units, units and signs, units with signs and phases. Nothing but the two networks is used."}, "image": {"alt": "Points on a logarithmic axis of barrier in nats, in groups of four columns for each shape. In each group the barriers fall from no alignment over weight matching and signs to signs with phases."}}
+# %% mystnb={"figure": {"name": "fig-dihedral-barriers", "caption": "Barrier of each pair of INRs of one shape from different starts, by what may be moved: nothing, units, units and signs, units with signs and phases. Nothing but the two networks is used."}, "image": {"alt": "Points of barrier in nats, in groups of four columns for each shape. In each group the column of signs with phases lies lowest, far below that of no alignment."}}
 run.show(draw.draw_barriers, "barriers")
 
-# %% mystnb={"figure": {"name": "fig-dihedral-weighing", "caption": "Mean barrier after matching over the full group, for weights taken plainly and biases times a factor (line), against the derived weighing without data (dashed) and with measured means and covariances (dotted)."}, "image": {"alt": "A line of mean barrier against the factor on the bias term, on a logarithmic axis, with two horizontal lines. The line falls from small factors to a flat part at middle factors, close to the dashed line; the dotted line lies lowest."}}
+# %% mystnb={"figure": {"name": "fig-dihedral-weighing", "caption": "Mean barrier after matching over the full group, for weights taken plainly and biases times a factor (line), against the derived weighing without data (dashed) and with measured means and covariances (dotted)."}, "image": {"alt": "A line of mean barrier against the factor on the bias term, on a logarithmic axis, with two horizontal lines. The line changes little over the factors and has the dashed line within its range or near it; the dotted line lies lowest."}}
 run.show(draw.draw_weighing, "weighing")
 
 # %% [markdown]

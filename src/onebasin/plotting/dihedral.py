@@ -65,10 +65,10 @@ def draw_search(panel, records: Sequence[Record]) -> None:
     """
     arrays = records[0].load_arrays()
     axes = panel.subplots()
-    for k, kind in enumerate(map(str, arrays["kinds"])):
-        colour, marker = _KINDS[kind]
-        error = np.maximum(arrays["error"][k], 1e-17)
-        distance = np.maximum(arrays["distance"][k], 1e-17)
+    kinds = np.array([str(kind) for kind in arrays["kinds"]])
+    for kind, (colour, marker) in _KINDS.items():
+        error = np.maximum(arrays["error"][kinds == kind].ravel(), 1e-17)
+        distance = np.maximum(arrays["distance"][kinds == kind].ravel(), 1e-17)
         look = {"color": colour, "marker": marker, "label": kind, "linestyle": ""}
         axes.plot(error, distance, markersize=4, markerfacecolor="none", **look)
     axes.set(xscale="log", yscale="log")
@@ -94,7 +94,7 @@ def draw_barriers(panel, records: Sequence[Record]) -> None:
         axes.plot(np.repeat(places, heights.shape[1]), heights.ravel(), **look)
     names = [str(name).split("/")[-1].replace("_", " ") for name in arrays["names"]]
     axes.set_xticks(range(len(names)), names, rotation=20)
-    axes.set(ylabel="barrier (nats)", yscale="log")
+    axes.set(ylabel="barrier (nats)", ylim=(0, None))
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
