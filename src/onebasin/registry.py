@@ -86,6 +86,7 @@ def matchers() -> dict[str, Method]:
 
 # Kinds of network or pair that have a place in plots but no matcher of their own.
 add_entry(Method("same", "same initialisation", "#789850", "P", cite="ballerini2023"))
+add_entry(Method("joint", "joint matching", "#B5568C", "^", cite="crisostomi2024"))
 add_entry(
     Method(
         "hyper-matching", "hyper-matching", "#9010F8", "*", cite="ballerini2023", cost="training"

@@ -1,4 +1,4 @@
-"""The figures of the chapter on planted permutations draw from arrays alone."""
+"""The figures of the chapters on planted permutations and many networks draw from arrays alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from onebasin.plotting import planted, styled
+from onebasin.plotting import many, planted, styled
 
 matplotlib = pytest.importorskip("matplotlib")
 
@@ -57,3 +57,36 @@ def test_every_order_is_a_mark(figure):
     left, right = figure.axes
     assert len(left.lines) == 2 * 3 and len(right.lines) == 3
     assert all(len(line.get_xdata()) == 20 for line in right.lines)
+
+
+@pytest.mark.parametrize("plain", [0.4, 9.0])
+def test_every_kind_of_network_has_its_place(figure, plain):
+    arrays = {}
+    for what in ("loss", "accuracy"):
+        arrays |= {f"{what}.{name}": np.full(2, 0.3) for name in many._LABEL}
+        arrays[f"{what}.inputs"] = np.full((2, 4), 0.2)
+    many.draw_quality(figure, [Held(arrays=arrays | {"loss.plain": np.full(2, plain)})])
+    figure.draw_without_rendering()
+    left, right = figure.axes
+    assert len(left.lines) == len(right.lines) == 2 * 5
+    named = [text.get_text() for text in left.texts]
+    assert named == (["up to 9.0 ↑"] if plain > 1 else [])  # a cut axis says so
+
+
+def test_reliability_leaves_out_empty_bins(figure):
+    share = np.array([0, 0.2, 0.8])
+    arrays = {
+        f"{what}.{name}": share if what == "share" else np.array([0, 0.5, 0.9])
+        for what in ("confidence", "accuracy", "share")
+        for name in ("inputs", "tempered", "turns")
+    }
+    many.draw_reliability(figure, [Held(arrays=arrays)])
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 2, 2, 2]
+
+
+def test_climbs_start_together_and_turns_follow_the_relaxed_steps(figure):
+    relaxed = np.array([[1, 2, 3, np.nan], [1, 2, 3, 4]])
+    arrays = {"turns": np.ones((2, 5)), "relaxed": relaxed, "finish": relaxed[:, :3]}
+    many.draw_climb(figure, [Held(arrays=arrays)])
+    dotted = [line for line in figure.axes[1].lines if line.get_linestyle() == ":"]
+    assert [line.get_xdata()[0] for line in dotted] == [2, 3]
