@@ -316,7 +316,7 @@ generic = torch.tensor([kind == "generic" for kind in kinds])
 
 # %%
 farthest = distance[generic][reached[generic]].max()
-assert reached[generic].any(dim=1).all() and farthest < 1e-6
+assert reached[generic].sum() > teachers and farthest < 1e-6
 assert free[:teachers] == [0] * teachers and free[teachers:] == [2, 3, 2]
 assert (distance[~generic].where(reached[~generic], 0.0).amax(1) > 0.1).all()
 
