@@ -259,8 +259,9 @@ run.show(draw.draw_quality, "quality", height=3.2, share=False)
 #
 # Between narrow networks matching leaves a barrier, and a merge pays for it: at smoke its loss is not below but
 # above that of its inputs, and so is its training loss, which no softening of answers explains. What wide
-# networks make of it is the business of the larger profiles; at the largest recorded one the merge by turns
-# lowers the test loss by {measured}`rebasin/many/gr-merge-many.claim:gain:.2f@largest` of the inputs'.
+# networks make of it is the business of the larger profiles; at the largest recorded one the gain of the row
+# (the share of the inputs' mean test loss by which the merge by turns lies lower) is
+# {measured}`rebasin/many/gr-merge-many.claim:gain:+.2f@largest`.
 #
 # ## Calibration, and a control
 #
