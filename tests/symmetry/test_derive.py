@@ -323,12 +323,13 @@ def test_a_wrong_spec_never_passes():
     network = READY["resnet20"].small()
     x = torch.randn(2, *READY["resnet20"].small_sample)
     good = network.spec
-    for name, on in good.axes.items():
-        for axis, entry in enumerate(on):
-            if entry is None or name in good.carried:
-                continue
-            axes = {**good.axes, name: (*on[:axis], None, *on[axis + 1 :])}  # one axis forgotten
-            assert not check_function(Spec(axes, carried=good.carried), network, x).passed
+    places = [
+        (name, k) for name in good.compared for k, entry in enumerate(good.axes[name]) if entry
+    ]
+    for name, axis in places[::6]:
+        on = good.axes[name]
+        axes = {**good.axes, name: (*on[:axis], None, *on[axis + 1 :])}  # one axis forgotten
+        assert not check_function(Spec(axes, carried=good.carried), network, x).passed
 
 
 @pytest.mark.bad_input

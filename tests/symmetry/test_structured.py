@@ -139,14 +139,15 @@ def test_torn_blocks_are_refused():
             Permutation(SPEC, {**good, group: torch.tensor(bad)})
 
 
+@pytest.mark.bad_input  # many draws, which checks of every call would slow down
 def test_random_elements_are_uniform():
     spec = Spec({"u": ("units",)}, {"units": ("blocks", 2)})
     generator = torch.Generator().manual_seed(0)
-    perms = Permutation.random(spec, {"units": 4}, generator, models=800).perms["units"]
+    perms = Permutation.random(spec, {"units": 4}, generator, models=400).perms["units"]
     _, counts = perms.unique(dim=0, return_counts=True)
     assert len(counts) == 8  # (2!)^2 2!
     # 99.99 % of the chi-square distribution with 7 degrees of freedom lies below 29.9
-    assert ((counts - 100).square() / 100).sum() < 29.9
+    assert ((counts - 50).square() / 50).sum() < 29.9
 
 
 @pytest.mark.parametrize(

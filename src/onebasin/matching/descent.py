@@ -93,7 +93,7 @@ class Descent:
 
 
 def _descend(
-    pairs: Pairs, start: dict[str, Tensor], orders: Iterator[tuple[str, ...]], options
+    pairs: Pairs, start: dict[str, Tensor], orders: Iterator[tuple[Family, ...]], options
 ) -> Descent:
     objective = pairs.objective(start)
     everyone = torch.ones(pairs.count, dtype=torch.bool, device=objective.device)

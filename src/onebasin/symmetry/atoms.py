@@ -144,7 +144,7 @@ def factor(axis: Axis, sizes: Sequence[int]) -> list[Axis]:
         return [(part,) for part in factors_of(axis[0], sizes)]
     if all(length % inner == 0 for length in lengths):
         rows = [factors_of(s, (k // inner, *sizes[1:])) for s, k in zip(axis, lengths, strict=True)]
-        rest = [(part,) for part in rows[0][1:]]
+        rest: list[Axis] = [(part,) for part in rows[0][1:]]
         for row in rows[1:]:
             rest = [unify(one, (part,)) for one, part in zip(rest, row[1:], strict=True)]
         return [tuple(row[0] for row in rows), *rest]

@@ -215,7 +215,7 @@ def _is_length(part: Any) -> bool:
 def _as_part(part: str | int | Product) -> Any:
     if isinstance(part, Product):
         if not any(_is_name(f) for f in part.factors):
-            return math.prod(part.factors)  # type: ignore[arg-type]
+            return math.prod(part.factors)
         return normal(part)
     return part
 

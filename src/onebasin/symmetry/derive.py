@@ -163,7 +163,7 @@ class _Reader:
                     continue
                 entry = self._entry(reading.on)
                 for group in set(named(entry)) & set(spec.groups) - set(found):
-                    found[group] = Tap(reading.module, reading.axis, side, entry)  # type: ignore[arg-type]
+                    found[group] = Tap(reading.module, reading.axis, side, entry)
         return {group: found[group] for group in spec.groups if group in found}
 
 

@@ -169,6 +169,9 @@ class Dihedral(GroupElement):
             for axis, group in enumerate(on):
                 if group is None:
                     continue
+                if not isinstance(group, str):
+                    remedy = "several groups on one axis have no sines of their own"
+                    raise InputError("spec", group, f"{remedy}; use a plain spec")
                 whole = permute(moved[name], self.perms[group].to(moved[name].device), axis + lead)
                 sign = (self.signs if axis == 0 else outer)[group].to(whole)
                 whole = whole * along(sign, axis + lead, whole.ndim)

@@ -67,16 +67,23 @@ class Permutation(GroupElement):
     ) -> Permutation:
         """A uniformly random permutation of each group, drawn from ``generator``."""
 
-        def draw(family: tuple[str, ...]) -> dict[str, Tensor]:
-            units = {group: sizes[group] for group in family}
-            rows = [nested.draw(spec.nested, units, generator) for _ in range(models or 1)]
-            return (
-                rows[0] if models is None else {g: torch.stack([r[g] for r in rows]) for g in units}
-            )
+        def draw(group: str) -> Tensor:
+            rows = [
+                torch.randperm(sizes[group], generator=generator, device=generator.device)
+                for _ in range(models or 1)
+            ]
+            return rows[0] if models is None else torch.stack(rows)
 
         perms: dict[str, Tensor] = {}
         for family in spec.families:
-            perms |= draw(family)
+            if set(family) & set(spec.nested):
+                units = {group: sizes[group] for group in family}
+                rows = [nested.draw(spec.nested, units, generator) for _ in range(models or 1)]
+                for group in family:
+                    perm = torch.stack([row[group] for row in rows])
+                    perms[group] = perm[0] if models is None else perm
+            else:
+                perms |= {group: draw(group) for group in family}
         return Permutation(spec, perms)
 
     def compose(self, first: Permutation) -> Permutation:

@@ -266,9 +266,11 @@ def narrowed(trace: Trace, x: Traced, dim: int, start: int, length: int) -> Trac
 def by_place(trace: Trace, x: Traced, *args: Any, **kwargs: Any) -> Any:
     """What depends on the order of entries along the named axes, or on all if none is named."""
     name = str(trace.node.target).split(".")[-2]
-    dims = {"flip": args[:1], "roll": args[1:2], "cumsum": args[:1], "cumprod": args[:1]}.get(name)
-    dims = dims[0] if dims else range(len(x.axes))
-    chosen = [k % len(x.axes) for k in (dims if isinstance(dims, list | tuple | range) else [dims])]
+    places = {"flip": 0, "roll": 1, "cumsum": 0, "cumprod": 0}
+    dims: Any = range(len(x.axes))
+    if name in places and len(args) > places[name]:
+        dims = args[places[name]]
+    chosen = [k % len(x.axes) for k in ([dims] if isinstance(dims, int) else dims)]
     reason = f"{name} depends on the order of its entries"
     for k in chosen:
         atoms.fix(x.axes[k], reason)

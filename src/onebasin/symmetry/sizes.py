@@ -62,7 +62,7 @@ def _solve(rest: dict[Place, tuple[Entry, int]], sizes: dict[str, int], groups) 
         raise InputError("state", places, remedy)
 
 
-def _spread(rest: dict[Place, tuple[Entry, int]], sizes: dict[str, int], groups) -> list[str]:
+def _spread(rest: Mapping[Place, tuple[Entry, int]], sizes: dict[str, int], groups) -> list[str]:
     """Solve for what can be solved; returns the groups that are left."""
     while True:
         before = len(sizes)

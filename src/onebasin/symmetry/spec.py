@@ -87,7 +87,8 @@ class Spec:
         """The spec of the unfolded tensors, itself if it is plain."""
         if self.is_plain:
             return self
-        axes, carried = {}, set()
+        axes: dict[str, tuple[Entry, ...]] = {}
+        carried: set[str] = set()
         for name, on in self.axes.items():
             found = {piece: flat for piece, _, flat in unfolding.pieces(name, on)}
             axes |= found

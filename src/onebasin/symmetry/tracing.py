@@ -215,9 +215,7 @@ def _inputs(program: Any, module: nn.Module, trace: Trace) -> dict[str, Callable
     )
     found: dict[str, Callable] = {}
     for spec in program.graph_signature.input_specs:
-        name, target = getattr(spec.arg, "name", None), spec.target
-        if name is None:
-            continue
+        target, name = spec.target, str(getattr(spec.arg, "name", ""))
         if target in state:
             found[name] = lambda node, n=target: _parameter(trace, node, n)
         elif target is not None:
