@@ -20,7 +20,7 @@
 # depends on the order in which the layers happen to be visited.
 #
 # *Needs.* Nothing is downloaded. At smoke some twenty seconds on one CPU core, and the networks of
-# [a later chapter](merging.py); at laptop some minutes on two cores and 16 GB of memory.
+# [an earlier chapter](merging.py); at laptop some minutes on two cores and 16 GB of memory.
 
 # %%
 import time
