@@ -54,7 +54,7 @@ octaves = 5
 epochs = 120
 slices = 4
 queries = 256
-noise = 0.7  # added in training to every weight that is read, in units of its spread
+noise = 0.1  # added in training to what is read, in units of its spread
 rate = 3e-3  # largest step size of the encoder's training
 precision = "float32"
 device = "cpu"
@@ -408,8 +408,8 @@ _ = run.record("chance", metrics={name: book.metric(one) for name, one in noise_
 # first layer {measured}`inrs/inr2vec/chance.none:first:.2f` and for those of the last
 # {measured}`inrs/inr2vec/chance.none:last:.2f`. Where it is near 1, an encoder with a few hundred shapes
 # to learn from learns the accidents of its training set by heart: it has to be shown many more
-# shapes, or INRs fitted with larger batches, whose accidents are smaller. This is also why noise is
-# added in training.
+# shapes, or INRs fitted with larger batches, whose accidents are smaller. This is also why a little
+# noise is added in training.
 #
 # ## One start for all
 #

@@ -42,8 +42,8 @@ class Schedule:
         lr: Largest step size; it rises to it and falls again (one cycle).
         warm: Part of the steps in which it rises.
         decay: Weight decay of AdamW.
-        noise: Standard deviation of noise added to every weight that is read in training, as a
-            multiple of that weight's own over the population.
+        noise: Standard deviation of noise added to every weight that is read in training (in
+            units of what is read: a scaled matrix or bias has a spread of 1).
         precision: ``"float32"``, or ``"bfloat16"`` for products with half the digits.
         seed: Number of the whole draw.
     """
@@ -198,7 +198,6 @@ class _Work:
         states = {name: tensor.to(device) for name, tensor in population.states.items()}
         self.model.measure(states)
         self.matrix = self.model.matrix(states)
-        self.spread = self.matrix.std(dim=0)
         self.asked = pool(population, schedule, device)
         self.loss: list[float] = []
 
@@ -235,7 +234,7 @@ class _Work:
         if not self.schedule.noise:
             return matrix
         noise = torch.randn(matrix.shape, generator=generator).to(matrix)
-        return matrix + self.schedule.noise * self.spread * noise
+        return matrix + self.schedule.noise * noise * (matrix != 0)  # not where it is filled up
 
     def _loss(self, matrix: Tensor, x: Tensor, y: Tensor) -> Tensor:
         kind = torch.device(self.device).type
