@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import architectures, common, fitting, line, matching, reconstruction
+from benchmarks import architectures, common, dihedral, fitting, line, matching, reconstruction
 
 TABLES = {
     "fitting": fitting.main,
     "matching": matching.main,
+    "dihedral": dihedral.main,
     "architectures": architectures.main,
     "line": line.main,
     "reconstruction": reconstruction.main,
