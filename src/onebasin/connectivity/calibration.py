@@ -56,12 +56,13 @@ def calibration(
     place = (top * bins).ceil().long().clamp(1, bins) - 1
     member = torch.nn.functional.one_hot(place, bins).double()  # [*models samples bins]
     count = member.sum(-2)
-    means = [
+    confidence, accuracy = (
         torch.einsum("...sb,...s->...b", member, value) / count.clamp(min=1)
         for value in (top, right)
-    ]
+    )
     share = count / len(classes)
-    return Calibration(*means, share, (share * (means[1] - means[0]).abs()).sum(-1))
+    error = (share * (accuracy - confidence).abs()).sum(-1)
+    return Calibration(confidence, accuracy, share, error)
 
 
 def best_temperature(
