@@ -77,6 +77,7 @@ def draw_unseen(panel, records: Sequence[Record]) -> None:
     left.scatter(nearest, decoded, s=12, color=_BLUE, lw=0)
     left.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
     left.set(xlabel="nearest training shape", ylabel="decoder (Chamfer, squared radius)")
+    _few_ticks(left.xaxis)
     arrays = record.load_arrays()
     right.plot(arrays["ends"], arrays["progress"], color=_BLUE, marker="o", label="decoder")
     for key, label, dash in (("nearest", "nearest training shape", "--"), ("inr", "INR", ":")):
@@ -130,7 +131,8 @@ def draw_distances(panel, records: Sequence[Record]) -> None:
     names = ["different starts" if name == "none" else registry.get(name).label for name in present]
     top.set_yticks(range(len(present)), names[::-1])
     top.set_xlabel("distance of embeddings")
-    low.set(xscale="log", xlabel="Chamfer of decoded cloud (squared radius)")
+    low.set(xscale="log", xlabel="Chamfer, decoded (squared radius)")
+    _few_ticks(low.xaxis)
 
 
 def draw_shares(panel, records: Sequence[Record]) -> None:
@@ -152,6 +154,15 @@ def draw_shares(panel, records: Sequence[Record]) -> None:
     axes.set_yticks(rows, arrays["kinds"])
     axes.set(xlim=(0, 1), xlabel="part of the variance")
     panel.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+
+
+def _few_ticks(axis) -> None:
+    """Label 1, 2 and 5 of every decade of a logarithmic axis, and nothing between."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _marks(look: dict) -> dict:
