@@ -81,7 +81,9 @@ def _pair_of_curves(axes: Axes, arrays, index: int, method: str) -> None:
     rows = arrays["shape"] == index
     look = method_style(method, markevery=3, markersize=3, lw=1.5)
     name = _KINDS.get(method, look["label"])
-    axes.plot(arrays["lambdas"], arrays["loss"][rows].mean(0), **{**look, "linestyle": "-", "label": name})
+    axes.plot(
+        arrays["lambdas"], arrays["loss"][rows].mean(0), **{**look, "linestyle": "-", "label": name}
+    )
     dotted = {**look, "linestyle": ":", "marker": None, "label": f"{name}, corrected"}
     axes.plot(arrays["lambdas"], arrays["corrected_loss"][rows].mean(0), **dotted)
 
@@ -128,7 +130,7 @@ def draw_beside(panel, records: Sequence[Record]) -> None:
             x, y = np.maximum(arrays[height], 1e-3), arrays[distance]
             axes.scatter(x, y, facecolors=face, label=label, **marks)
         ends = records[0].load_arrays()["ends"]
-        axes.axhspan(ends.min(), ends.max(), color="#E4E4E4", lw=0, label="the ends")
+        axes.axhspan(ends.min(), ends.max(), color="#E4E4E4", lw=0, zorder=0, label="the ends")
         axes.set(xscale="log", yscale="log")
         axes.text(0.5, 1.02, title, transform=axes.transAxes, ha="center", fontsize=9)
     grid[0].set(xlabel="barrier (nats)", ylabel="Chamfer distance (squared radius)")
@@ -139,7 +141,7 @@ def draw_beside(panel, records: Sequence[Record]) -> None:
 def _cloud(axes: Axes, points: np.ndarray) -> None:
     if len(points) >= _FEW:
         seen = project(points)
-        axes.scatter(seen[:, 0], seen[:, 1], s=0.6, lw=0, color="#000000")
+        axes.scatter(seen[:, 0], seen[:, 1], s=1.2, lw=0, color="#000000")
     axes.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal", xticks=[], yticks=[])
     axes.grid(False)
     for side in axes.spines.values():
