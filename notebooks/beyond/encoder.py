@@ -50,9 +50,8 @@ initialisations = 3  # pairs of different starts per shape
 together = 30  # networks fitted at once
 seen = 1000  # points for matching on data
 study = "generated/chair_0"  # the shape that is fitted for longer and shorter
-study_width = 64
+studies = [[32, [100, 500]], [64, [100, 500, 2000]]]  # its widths, and lengths of training
 study_batch = 250
-steps = [100, 500, 2000]  # lengths of its training
 device = "cpu"
 
 # %% tags=["remove-output"]
@@ -67,9 +66,8 @@ run = book.start(
     together=together,
     seen=seen,
     study=study,
-    study_width=study_width,
+    studies=studies,
     study_batch=study_batch,
-    steps=steps,
     device=device,
 )
 
@@ -193,10 +191,10 @@ assert all(((d >= 0) & (d <= 2)).all() for d in apart.values())
 
 
 # %%
-def trained(count):
+def trained(units, count):
     """Networks 0, 1 and 2 of the study's shape after so many steps."""
     longer = fitting.Settings(
-        width=study_width, batch=study_batch, steps=count, counts=Counts().scaled(samples)
+        width=units, batch=study_batch, steps=count, counts=Counts().scaled(samples)
     )
     made = recipes.inr_pairs([study], longer, initialisations=1, together=3)
     return recipes.load(run.recipe(recipes.make(made, device=device))), longer
@@ -208,37 +206,34 @@ def own_start(net, number):
     return {name: tensor[None] for name, tensor in first.items()}
 
 
-# %% tags=["remove-output"]
-learned, same_start, other_start, final = [], [], [], []
-for count in steps:
-    group, longer = trained(count)
+def three_distances(units, count):
+    """From their own starts (two networks), from the same start, from an aligned other start."""
+    group, longer = trained(units, count)
     net = longer.network(device)
     zero, first, second = (group.pick([k], device) for k in range(3))
     moved = aligned(net, zero, second, "sign + phase", None)
-    states = ((0, zero), (2, second))
-    learned.append(
-        [float(relative_distance(hidden(own_start(net, k)), hidden(s))) for k, s in states]
-    )
-    same_start.append(float(relative_distance(hidden(zero), hidden(first))))
-    other_start.append(float(relative_distance(hidden(zero), hidden(moved))))
-    final.append(float(group.loss[-1, 0]))
+    starts = ((own_start(net, 0), zero), (own_start(net, 2), second))
+    pairs = (*starts, (zero, first), (zero, moved))
+    return [float(relative_distance(hidden(a), hidden(b))) for a, b in pairs]
+
 
 # %% tags=["remove-output"]
-rows = {}
-for k, count in enumerate(steps):
-    rows |= {
-        f"learned_{count}": book.metric(learned[k]),
-        f"loss_{count}": book.metric(final[k], "nats"),
-    }
-rows |= {"learned_last": book.metric(learned[-1]), "aligned_last": book.metric(other_start[-1])}
-arrays = {"steps": steps, "learned": learned, "same": same_start, "aligned": other_start}
+rows, arrays = {}, {"widths": [units for units, _ in studies]}
+for units, steps in studies:
+    held = torch.tensor([three_distances(units, count) for count in steps])
+    kinds = {"learned": held[:, :2], "same": held[:, 2], "aligned": held[:, 3]}
+    arrays |= {f"{kind}_{units}": values for kind, values in kinds.items()}
+    arrays[f"steps_{units}"] = steps
+rows = {"learned_last": book.metric(held[-1, :2]), "aligned_last": book.metric(held[-1, 3])}
+rows |= {"steps_last": book.metric(steps[-1], "steps"), "width_last": book.metric(units, "units")}
 _ = run.record("steps", metrics=rows, seeds=[0, 2], arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-encoder-steps", "caption": "Relative distance of the hidden weights of one INR from its own start, from a network of the same start fitted to another cloud, and from one of another start after alignment over signs and phases, against the steps of training. Dotted: orthogonal."}, "image": {"alt": "Three curves against the number of training steps on a logarithmic axis. The distance from the own start and from a network of the same start begin low and rise with training; the distance from the aligned network of another start stays near the dotted line of orthogonality throughout."}}
-run.show(draw.draw_steps, "steps", height=3.8)
+# %% mystnb={"figure": {"name": "fig-encoder-steps", "caption": "Relative distance of the hidden weights of one INR from its own start, from a network of the same start fitted to another cloud, and from one of another start after alignment over signs and phases, against the steps of training, one panel a width. Dotted: orthogonal."}, "image": {"alt": "One panel per width, three curves against the number of training steps on a logarithmic axis. The distance from the own start and from a network of the same start begin low and rise with training; the distance from the aligned network of another start stays near the dotted line of orthogonality throughout."}}
+run.show(draw.draw_steps, "steps", height=3.6)
 
 # %% [markdown]
-# After the longest training of this profile the distance from the own start is
+# After {measured}`beyond/encoder/steps.none:steps_last:.0f` steps at width
+# {measured}`beyond/encoder/steps.none:width_last:.0f` the distance from the own start is
 # {measured}`beyond/encoder/steps.none:learned_last:.2f`, and the distance from the aligned partner still
 # {measured}`beyond/encoder/steps.none:aligned_last:.2f`. What is learned is a correction to a draw: it makes
 # sense together with that draw, and two corrections to two draws have no reason to agree.

@@ -264,7 +264,7 @@ _ = run.record(
 )
 assert all((model.loss[-1] < model.loss[0]) for model in models.values())
 
-# %% mystnb={"figure": {"name": "fig-inr2vec-training", "caption": "Loss against epoch of an encoder that learns from INRs of one common start (blue) and of one that learns from INRs with a start each (red): mean of every epoch's batches (solid) and on shapes that neither sees (dashed, at the end of each stored slice). Dotted: the entropy of the labels, the least possible."}, "image": {"alt": "Loss against epoch: for INRs of one start the solid curve and the dashed one for unseen shapes fall, the solid one further; for INRs with a start each the dashed curve stays high. A dotted line below all of them marks the least possible loss."}}
+# %% mystnb={"figure": {"name": "fig-inr2vec-training", "caption": "Loss against epoch of an encoder that learns from INRs of one common start (blue) and of one that learns from INRs with a start each (red): mean of every epoch's batches (solid) and on shapes that neither sees (dashed, at the end of each stored slice). Dotted: the entropy of the labels, the least possible."}, "image": {"alt": "Loss against epoch: for INRs of one start the solid curve falls, while the dashed one for unseen shapes falls less and may rise again as shapes are learned by heart; for INRs with a start each the dashed curve stays high. A dotted line below all of them marks the least possible loss."}}
 run.show(draw.draw_training, "training")
 
 # %% [markdown]

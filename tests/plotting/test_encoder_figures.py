@@ -48,8 +48,9 @@ def test_distances_have_a_curve_a_method(figure):
 
 def test_steps_and_shares_show_every_part(figure):
     top, bottom = figure.subfigures(2, 1)
-    steps = {"steps": np.array([100, 500]), "learned": np.array([[0.1, 0.2], [0.3, 0.5]])}
-    encoder.draw_steps(top, [Held("none", {**steps, "same": [0.1, 0.2], "aligned": [1.3, 1.2]})])
+    steps = {"widths": np.array([32]), "steps_32": np.array([100, 500])}
+    steps |= {"learned_32": np.array([[0.1, 0.2], [0.3, 0.5]]), "same_32": np.array([0.1, 0.2])}
+    encoder.draw_steps(top, [Held("none", {**steps, "aligned_32": np.array([1.3, 1.2])})])
     bars = np.array([[0.2, 0.7, 0.1], [0.5, 0.3, 0.2]])
     kinds = np.array(["as trained", "weight matching"])
     encoder.draw_shares(

@@ -38,20 +38,26 @@ def draw_steps(panel, records: Sequence[Record]) -> None:
 
     Args:
         panel: Figure or subfigure to draw on.
-        records: One with ``steps``, ``learned [steps nets]``, ``same`` and ``aligned [steps]``.
+        records: One with ``widths`` and, for each width W, ``steps_W``, ``learned_W [steps nets]``,
+            ``same_W`` and ``aligned_W [steps]``.
     """
     arrays = records[0].load_arrays()
-    axes = panel.subplots()
-    axes.axhline(2**0.5, color="#8C8C8C", lw=1, ls=":")
-    steps = arrays["steps"]
-    look = method_style("sign + phase", label="another start, signs and phases aligned")
-    axes.plot(steps, arrays["aligned"], **look)
-    axes.plot(steps, arrays["same"], **method_style("same", label="another cloud, same start"))
-    own = {"color": "#000000", "marker": "s", "ls": "--", "label": "its own start"}
-    axes.plot(steps, arrays["learned"].mean(1), **own)
-    axes.set(xlabel="steps of Adam", ylabel="relative distance from", ylim=(-0.05, 1.6))
-    axes.set_xscale("log")
-    panel.legend(loc="outside lower center", ncols=1, fontsize=8)
+    grid = panel.subplots(1, len(arrays["widths"]), sharey=True, squeeze=False)[0]
+    for axes, width in zip(grid, arrays["widths"], strict=True):
+        axes.axhline(2**0.5, color="#8C8C8C", lw=1, ls=":")
+        steps = arrays[f"steps_{width}"]
+        look = method_style("sign + phase", label="another start, signs and phases aligned")
+        axes.plot(steps, arrays[f"aligned_{width}"], **look)
+        look = method_style("same", label="another cloud, same start")
+        axes.plot(steps, arrays[f"same_{width}"], **look)
+        own = {"color": "#000000", "marker": "s", "ls": "--", "label": "its own start"}
+        axes.plot(steps, arrays[f"learned_{width}"].mean(1), **own)
+        axes.text(0.5, 1.02, f"width {width}", transform=axes.transAxes, ha="center", fontsize=9)
+        axes.set(xlabel="steps of Adam", ylim=(-0.05, 1.6))
+        axes.set_xscale("log")
+    grid[0].set_ylabel("relative distance from")
+    handles, labels = grid[0].get_legend_handles_labels()
+    panel.legend(handles, labels, loc="outside lower center", ncols=1, fontsize=8)
 
 
 def draw_shares(panel, records: Sequence[Record]) -> None:
