@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import onebasin as ob
+from onebasin import seeds
 from onebasin.errors import InputError
 from onebasin.matching import ActivationOptions, WeightOptions
 from onebasin.networks import READY
@@ -113,3 +114,20 @@ def test_refusals_say_what_to_do():
         ob.align(ref, other, X, spec=ob.Spec({"0.bias": (None,)}))
     with pytest.raises(InputError, match="no group of units"):
         ob.align(nn.Linear(3, 2), nn.Linear(3, 2), X)
+
+
+@pytest.mark.parametrize("method", ["sign", "sign + phase", "phase"])
+def test_sines_are_aligned_over_signs_and_phases(method):
+    ref, other = (ob.Siren(16, 2, generator=seeds.stream("sines", k)).eval() for k in (0, 1))
+    x = 2 * torch.rand(64, 3, generator=seeds.stream("inputs", 0)) - 1
+    found = ob.align(ref, other, x, method, options=ob.AlignOptions(omega=30.0))
+    assert found.function_change < 1e-4 and found.distance_after < found.distance_before
+    with pytest.raises(InputError, match="frequency"):
+        ob.align(ref, other, x, method)
+
+
+def test_a_symmetry_that_the_module_does_not_have_is_refused():
+    ref, other = (ob.Mlp((3, 16, 16, 1), generator=seeds.stream("relu", k)).eval() for k in (0, 1))
+    x = torch.randn(64, 3, generator=seeds.stream("inputs", 1))
+    with pytest.raises(InputError, match="no such symmetry"):
+        ob.align(ref, other, x, "sign", options=ob.AlignOptions(omega=30.0))

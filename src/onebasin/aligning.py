@@ -23,6 +23,8 @@ from onebasin.symmetry.spec import Spec
 from onebasin.symmetry.verify import check_function, difference, outputs
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+#: Relative change of the outputs that rounding explains, in single precision and many layers.
+_KEPT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class AlignOptions:
         example: Inputs to read the symmetry off the module, a tuple if it takes several; by default
             the first eight samples of ``data``.
         matcher: Options of the matcher itself, e.g. ``ActivationOptions(objective="correlation")``.
+        omega: Frequency of the module's sines (radians per unit of pre-activation), for methods
+            that move signs and phases.
         check: Whether the spec is verified on the example before it is used.
     """
 
@@ -44,6 +48,7 @@ class AlignOptions:
     restarts: int = 1
     example: Any = None
     matcher: Any = None
+    omega: float | None = None
     check: bool = True
 
 
@@ -116,8 +121,8 @@ def align(
         other: Another one of the same architecture, dtype and device.
         data: Inputs ``[samples ...]``, or ``(inputs, targets)``. Weight matching takes only the
             shape of a few inputs from it.
-        method: Name of a registered matcher: ``"weight"``, ``"activation"`` or
-            ``"straight-through"``.
+        method: Name of a registered matcher, such as ``"weight"``, ``"activation"``,
+            ``"straight-through"``, or ``"sign + phase"`` for networks of sines.
         spec: The symmetry, if you want to declare it yourself.
         options: Loss, seed, restarts, options of the matcher.
 
@@ -141,6 +146,11 @@ def align(
         with torch.no_grad():
             answers = [outputs(m, _state(m, "module"), example) for m in (module, other)]
         change = difference(*answers)
+        if not change <= _KEPT:
+            remedy = (
+                f"changed the outputs by {change:.2g} (relative); the module has no such symmetry"
+            )
+            raise InputError("method", method, remedy)
     return Alignment(
         module=module,
         ref=ref,
@@ -237,6 +247,11 @@ def _match(
     wanted = inspect.signature(matcher).parameters
     known: dict[str, Any] = {"seed": options.seed, "network": network, "options": options.matcher}
     known |= _needed(method, wanted, data, options)
+    if "omega" in wanted:
+        if options.omega is None:
+            remedy = f"method={method!r} moves the phases of sines: pass their frequency"
+            raise InputError("options.omega", None, remedy)
+        known["omega"] = options.omega
     if options.restarts != 1:
         if method != "weight" or options.matcher is not None:
             remedy = 'restarts are those of method="weight" without options of its own'
