@@ -50,7 +50,8 @@ initialisations = 3  # pairs of different starts per shape
 together = 30  # networks fitted at once
 seen = 1000  # points for matching on data
 study = "generated/chair_0"  # the shape that is fitted for longer and shorter
-studies = [[32, [100, 500]], [64, [100, 500, 2000]]]  # its widths, and lengths of training
+study_widths = [32, 64]
+study_steps = [[100, 500], [100, 500, 2000]]  # lengths of its training, for each width
 study_batch = 250
 device = "cpu"
 
@@ -66,7 +67,8 @@ run = book.start(
     together=together,
     seen=seen,
     study=study,
-    studies=studies,
+    study_widths=study_widths,
+    study_steps=study_steps,
     study_batch=study_batch,
     device=device,
 )
@@ -159,7 +161,7 @@ for method in methods:
     arrays = {"names": list(ref), "distance": table}
     run.record("apart", method=method, metrics=rows, seeds=range(len(table)), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-encoder-distances", "caption": "Relative distance of every tensor of network 0 from that of its partner, mean over all pairs: same start, and different starts as trained and after three alignments. Dotted: orthogonal tensors."}, "image": {"alt": "Line chart over the tensors of the network. The curve of the same start lies low for all of them. The curves of different starts lie at the dotted line of orthogonality for the hidden weight matrices, whatever the alignment, and come down for the first layer and, with matching by weights, for the biases."}}
+# %% mystnb={"figure": {"name": "fig-encoder-distances", "caption": "Relative distance of every tensor of network 0 from that of its partner, mean over all pairs: same start, and different starts as trained and after three alignments. Dotted: orthogonal tensors."}, "image": {"alt": "Line chart over the tensors of the network. The curve of the same start lies low for all of them. For the hidden weight matrices the curves of different starts stay close below the dotted line of orthogonality, whatever the alignment; they come down for the first layer and for the biases of hidden units."}}
 run.show(draw.draw_distances, "apart", height=3.8)
 
 # %%
@@ -218,8 +220,8 @@ def three_distances(units, count):
 
 
 # %% tags=["remove-output"]
-rows, arrays = {}, {"widths": [units for units, _ in studies]}
-for units, steps in studies:
+arrays = {"widths": study_widths}
+for units, steps in zip(study_widths, study_steps, strict=True):
     held = torch.tensor([three_distances(units, count) for count in steps])
     kinds = {"learned": held[:, :2], "same": held[:, 2], "aligned": held[:, 3]}
     arrays |= {f"{kind}_{units}": values for kind, values in kinds.items()}
@@ -228,7 +230,7 @@ rows = {"learned_last": book.metric(held[-1, :2]), "aligned_last": book.metric(h
 rows |= {"steps_last": book.metric(steps[-1], "steps"), "width_last": book.metric(units, "units")}
 _ = run.record("steps", metrics=rows, seeds=[0, 2], arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-encoder-steps", "caption": "Relative distance of the hidden weights of one INR from its own start, from a network of the same start fitted to another cloud, and from one of another start after alignment over signs and phases, against the steps of training, one panel a width. Dotted: orthogonal."}, "image": {"alt": "One panel per width, three curves against the number of training steps on a logarithmic axis. The distance from the own start and from a network of the same start begin low and rise with training; the distance from the aligned network of another start stays near the dotted line of orthogonality throughout."}}
+# %% mystnb={"figure": {"name": "fig-encoder-steps", "caption": "Relative distance of the hidden weights of one INR from its own start, from a network of the same start fitted to another cloud, and from one of another start after alignment over signs and phases, against the steps of training, one panel a width. Dotted: orthogonal."}, "image": {"alt": "One panel per width, three curves against the number of training steps on a logarithmic axis. The distance from the own start and from a network of the same start begin low and rise with training; the distance from the aligned network of another start stays well above both, not far below the dotted line of orthogonality."}}
 run.show(draw.draw_steps, "steps", height=3.6)
 
 # %% [markdown]
