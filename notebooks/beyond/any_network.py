@@ -140,8 +140,8 @@ assert set(spec.taps) == set(spec.groups)
 # ```{source} onebasin.symmetry.atoms.unify
 # ```
 #
-# A rule can only ever add restrictions. One that knows too little therefore loses a symmetry, which
-# the count below would show, but never invents one.
+# A rule can only ever add restrictions. One that adds too many loses a symmetry, which the comparison
+# below would show; one that adds too few invents a symmetry, which the check of functions would.
 #
 # ## Attention: permutations inside permutations
 #
@@ -256,7 +256,7 @@ metrics = {
 }
 _ = run.record("networks", metrics=metrics, seeds=range(len(names)), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-any-checks", "caption": "What random moves do to the outputs of every ready network: elements of the derived spec, the same with fresh weights and inputs, elements applied to one axis of each group only, and elements of specs in which one axis is forgotten. Dotted: the largest change that counts as rounding."}, "image": {"alt": "Relative change of the output on a logarithmic axis for fourteen architectures. Circles and squares, elements of the derived spec, lie near one rounding, far below the dotted line; triangles and crosses, wrong moves, lie many powers of ten above it."}}
+# %% mystnb={"figure": {"name": "fig-any-checks", "caption": "What random moves do to the outputs of every ready network: elements of the derived spec, the same with fresh weights and inputs, elements applied to one axis of each group only, and elements of specs in which one axis is forgotten. Dotted: the largest change that counts as rounding."}, "image": {"alt": "Relative change of the output on a logarithmic axis for fourteen architectures. Circles and squares, elements of the derived spec, lie near rounding, far below the dotted line; triangles and crosses, wrong moves, lie many powers of ten above it."}}
 run.show(draw.draw_checks, "networks", height=4.4)
 
 # %%
@@ -264,7 +264,7 @@ share = book.measured(sum(right) / len(right), "fraction of architectures", n=le
 _ = run.claim("auto-spec", right=share, wrong=deceived, cases=len(names))
 
 # %% [markdown]
-# The largest relative change under an element is of the order of one rounding, the smallest under a
+# The largest relative change under an element is of the order of roundings, the smallest under a
 # wrong move many powers of ten larger: there is no twilight between the two in which a tolerance
 # would decide.
 #

@@ -133,7 +133,7 @@ _ = run.record(
     arrays={"weight": weight, "phase": phase, "outgoing": outgoing},
 )
 
-# %% mystnb={"figure": {"name": "fig-dihedral-orbit", "caption": "One unit and its equivalents, as points in the plane of its weight and the phase of its bias. Every point, with its outgoing weight, computes the same. The grey strip holds exactly one of them with each unit's canonical phase."}, "image": {"alt": "Two horizontal rows of points, one above and one below zero, evenly spaced with alternating filled and hollow marks; the lower row is the mirror image of the upper one through the origin. A narrow grey vertical strip holds a single point."}}
+# %% mystnb={"figure": {"name": "fig-dihedral-orbit", "caption": "One unit and its equivalents, as points in the plane of its weight and the phase of its bias. Every point, with its outgoing weight, computes the same. The grey strip holds exactly one of them, the one with the canonical phase."}, "image": {"alt": "Two horizontal rows of points, one above and one below zero, evenly spaced with alternating filled and hollow marks; the lower row is the mirror image of the upper one through the origin. A narrow grey vertical strip holds a single point."}}
 run.show(draw.draw_orbit, "orbit")
 
 # %% [markdown]
@@ -189,9 +189,9 @@ assert max(errors) <= 4096 and min(controls) > 0.01
 # :label: lem-dihedral-canonical
 #
 # The phases $\omega_0 b$ in $[0,\pi/2]$ are a fundamental domain: every unit has an equivalent there, and only one
-# unless its phase lies on an end. So two networks whose biases differ within each layer, none of them on an end of
-# the interval, are related by the group if and only if they are equal after each unit is brought there and the units
-# of each layer are sorted by their biases.
+# unless its phase lies on an end. So two networks of which, once each unit is brought there, no two units of a layer
+# have the same phase and none a phase on an end, are related by the group if and only if they are equal after the units
+# of each layer are sorted by these phases.
 # ```
 #
 # ```{prf:proof}
@@ -597,8 +597,8 @@ run.show(draw.draw_weighing, "weighing")
 #
 # - {prf:ref}`thm-dihedral-identify` is about one hidden layer. For depth the search would have to go on; what we use in
 #   depth is {prf:ref}`thm-dihedral` alone, which needs no such theorem.
-# - The objective is quadratic in phases, as if a phase could be wrong by any amount. But two sines whose phases differ by more
-#   than a right angle are as different as they get. The exact measure is $1-\mathbb E\cos\Delta$, which needs data for all
+# - The objective is quadratic in phases, as if a phase could be wrong by any amount. But two sines whose phase
+#   difference varies by more than a right angle over the data are nearly unrelated, however much more it varies. The exact measure is $1-\mathbb E\cos\Delta$, which needs data for all
 #   units; the next chapter tries it.
 # - A shift adds $k\pi/\omega_0$ to a bias and rounds once. For large $k$ in float32 the rounding of the sum grows with $k$.
 #

@@ -384,7 +384,7 @@ run.show(draw.draw_width, "width", height=3.8)
 # %% [markdown]
 # ## Does learning lower it further?
 #
-# The straight-through estimator ([its chapter](../rebasin/planted.py)) minimises the loss of the
+# The straight-through estimator ([its chapter](../rebasin/merging.py)) minimises the loss of the
 # midpoint itself, here on labelled points around the cloud of network 0, with a projection onto the
 # whole group and started where matching phases ended. It is tried at the second width, on all pairs;
 # the element kept is the one with the lowest loss on a batch, not on the points that judge.
@@ -522,6 +522,10 @@ assert (left >= 0).all() and torch.isfinite(left).all()
 #   nats. What it cannot do is keep the shape: the share of midpoints that cannot be read back is
 #   {measured}`beyond/siren/path.none:crossed_corrected:.2f` without alignment and
 #   {measured}`beyond/siren/path.phase:crossed_corrected:.2f` with phases matched.
+# - *A lower loss is not yet a better shape.* With phases matched, the clouds of the midpoints have a Chamfer
+#   distance of {measured}`beyond/siren/path.phase:chamfer:.2g` on the straight line and of
+#   {measured}`beyond/siren/path.phase:chamfer_corrected:.2g` on the corrected path, where those of the ends have
+#   {measured}`beyond/siren/path.none:ends:.2g`.
 # - *Matching phases looks at points*, weight matching does not. Activation matching looks at the same
 #   points and stays with permutations: its barrier is
 #   {measured}`beyond/siren/path.activation:barrier:.2f` nats.

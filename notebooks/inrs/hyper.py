@@ -110,9 +110,9 @@ run = book.start(
 #
 # Two remarks before anything is trained. The encoder reads the same $\theta_B$ in every step, so its
 # output is one vector that moves as the encoder's weights move: nothing in {eq}`eq-hyper` asks that
-# it *read* $\theta_B$. And $\hat\theta_B=\theta_A$ minimises {eq}`eq-hyper` as well as anything can.
+# it *read* $\theta_B$. And $\hat\theta_B=\theta_A$ makes {eq}`eq-hyper` as low as the loss of A itself.
 # Therefore two controls: *trained code*, a vector in the place of the encoder, and *free weights*, no
-# network at all: the 790,529 numbers themselves, from $\theta_B$ on, with the same loss and schedule.
+# network at all: the weights themselves, from $\theta_B$ on, with the same loss and schedule.
 
 # %% tags=["remove-output"]
 settings = fitting.Settings(width=width, batch=batch, counts=Counts().scaled(samples))
@@ -198,7 +198,7 @@ for kind, curves in loss.items():
     arrays = {"lambdas": lambdas, "loss": curves, "shape": of, "names": chosen}
     run.record("path", method=kind, metrics=rows, seeds=of.tolist(), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-hyper-path", "caption": "Loss along the line from network A of a shape to a network of the same start, to one of another start, to the latter after weight matching, and to the weights that HYPER-MATCHING emits (twin of the thesis's Fig. 3.8, left)."}, "image": {"alt": "One panel per shape, loss against position. The curve to another start rises highest, weight matching lies below it, the curve of hyper-matching stays near the bottom close to the flat curve of the same start."}}
+# %% mystnb={"figure": {"name": "fig-hyper-path", "caption": "Loss along the line from network A of a shape to a network of the same start, to one of another start, to the latter after weight matching, and to the weights that HYPER-MATCHING emits (twin of the thesis's Fig. 3.8, left)."}, "image": {"alt": "One panel per shape, loss against position. The curve to another start rises highest, weight matching is of the same order or below it, the curve of hyper-matching stays far below both, above the flat curve of the same start."}}
 run.show(draw.draw_lines, "path", height=2.8)
 
 # %% [markdown]
@@ -259,7 +259,7 @@ arrays = {"names": chosen, "lambdas": five, "points": torch.stack(kept).half()}
 arrays["complete"] = torch.stack(complete)
 _ = run.record("clouds", method=draw.METHOD, metrics=rows, seeds=of.tolist(), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-hyper-clouds", "caption": "Clouds read back at five places of the line from network A to the emitted weights, one row a shape (twin of the thesis's Fig. 3.8, right). A cross: the search ran out of its budget."}, "image": {"alt": "A grid of small point clouds, one row per shape, five columns from the first network to the emitted one. Each row shows one shape that can be recognised at the left end and along the row."}}
+# %% mystnb={"figure": {"name": "fig-hyper-clouds", "caption": "Clouds read back at five places of the line from network A to the emitted weights, one row a shape (twin of the thesis's Fig. 3.8, right). A cross: the search ran out of its budget."}, "image": {"alt": "A grid of small point clouds, one row per shape, five columns from the first network to the emitted one. Each row shows one shape at the left end; how much of it is left along the row differs, and crosses mark unfinished searches."}}
 run.show(draw.draw_clouds, "clouds", height=3.6, share=False)
 
 # %% [markdown]
@@ -322,7 +322,7 @@ run.show(draw.draw_distances, "controls", height=3.0)
 # If the trained code does as well as the encoder, then what HYPER-MATCHING finds does not depend on
 # reading $\theta_B$; and if free weights, which are the only ones that begin at $\theta_B$, do as well
 # from close by, then no network is needed to find a connected neighbour. What remains is a method to
-# *retrain* B with a view to A, of the family of curve finding, rather than a way to align it.
+# *retrain* B with a view to A, related to curve finding {cite:p}`garipov2018`, rather than a way to align it.
 #
 # ## Points per step
 #
@@ -412,7 +412,7 @@ _ = run.claim("inr-timing", **times)
 #    front says how far B has to move.
 # ````
 #
-# References: {cite:p}`ballerini2023,ha2017,deluigi2023`.
+# References: {cite:p}`ballerini2023,ha2017,deluigi2023,garipov2018`.
 
 # %% tags=["nbval-check-output"]
 run.finish()

@@ -573,8 +573,8 @@ run.show(draw.draw_shares, "shares", height=3.0)
 # {measured}`inrs/inr2vec/shares.none:weights_as_trained:.2f`, and
 # {measured}`inrs/inr2vec/shares.none:weights_after_weight_matching:.2f` after weight matching; of the
 # embedding {measured}`inrs/inr2vec/shares.none:embedding_as_trained:.2f` and
-# {measured}`inrs/inr2vec/shares.none:embedding_after_weight_matching:.2f`. What is left belongs to
-# neither: another shape of another start is simply somewhere else.
+# {measured}`inrs/inr2vec/shares.none:embedding_after_weight_matching:.2f`. What is left belongs to the
+# shape, or to neither: {numref}`fig-inr2vec-shares` has all three parts.
 #
 # ## Paper vs measured
 #

@@ -76,7 +76,7 @@ run = book.start(
 # ## Three puzzles
 #
 # **Claims** ({cite:t}`ballerini2023`, §3.1.2, Fig. 3.9-3.11). Between INRs of *different starts* the
-# loss half-way is about as low as at the ends. Are the networks there good ones?
+# thesis sees a loss half-way about as low as at the ends. Are the networks there good ones?
 #
 # - No: the clouds read back from them "quickly degrade" and do not come back where the loss sinks.
 # - At the *peaks* of the loss, most predictions say "as far away as can be"; in the *dip* of
@@ -429,7 +429,7 @@ for kind in kinds:
 # %% mystnb={"figure": {"name": "fig-inr-line-same", "caption": "Same start (twin of the thesis's Fig. 3.9): loss along one line; clouds read back at its 25 stops, in reading order; histograms of the predictions at 25 stops, in the same order."}, "image": {"alt": "Top: a flat loss curve. Bottom left: twenty-five small clouds that all show the same shape. Bottom right: twenty-five histograms that all have their mass near one."}}
 run.show(draw.draw_same, "shown", height=4.6, share=False)
 
-# %% mystnb={"figure": {"name": "fig-inr-line-diff", "caption": "Different starts (twin of Fig. 3.10), arranged as above. A cross: the search ran out of its budget."}, "image": {"alt": "Top: a loss curve with two peaks and a dip between them. Bottom left: clouds of the shape only next to the two ends, crosses at most stops between. Bottom right: histograms whose mass jumps to zero at the peaks and stands in the middle at the dip."}}
+# %% mystnb={"figure": {"name": "fig-inr-line-diff", "caption": "Different starts (twin of Fig. 3.10), arranged as above. A cross: the search ran out of its budget."}, "image": {"alt": "Top: a loss curve with two peaks and a dip between them. Bottom left: clouds of the shape only next to the two ends, crosses at most stops between. Bottom right: histograms whose mass jumps towards zero at the peaks and stands further right at the dip."}}
 run.show(draw.draw_diff, "shown", height=4.6, share=False)
 
 # %% mystnb={"figure": {"name": "fig-inr-line-weight", "caption": "The same pair after weight matching (twin of Fig. 3.11), arranged as above."}, "image": {"alt": "Top: a loss curve with a rise towards the middle. Bottom left: clouds that keep the shape for several stops from both ends and dissolve or turn to crosses towards the middle. Bottom right: histograms whose mass moves gradually away from one and back."}}

@@ -293,7 +293,7 @@ rows |= {f"accepted_{level}": book.metric(accepted[:, k]) for level, k in at.ite
 arrays = {"percent": percent, "knows": knows, "accepted": accepted}
 _ = run.record("health", method="pruned", metrics=rows, seeds=range(len(shapes)), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-prune-health", "caption": "Every shape's network 0 against the share of parameters set to zero: correlation of prediction and label (left), and share of points next to the surface whose prediction the search accepts (right). Dashed: mean over shapes."}, "image": {"alt": "Two line charts against the share of zeroed parameters, one thin curve per shape. Left: the correlations stay high and then decline gradually together. Right: the shares of accepted surface points fall earlier and much more steeply, and at different percentages for different shapes."}}
+# %% mystnb={"figure": {"name": "fig-prune-health", "caption": "Every shape's network 0 against the share of parameters set to zero: correlation of prediction and label (left), and share of points next to the surface whose prediction the search accepts (right). Dashed: mean over shapes."}, "image": {"alt": "Two line charts against the share of zeroed parameters, one thin curve per shape. Left: the correlations stay near one at first and then decline. Right: the shares of accepted surface points fall earlier and more steeply, and at different percentages for different shapes."}}
 run.show(draw.draw_health, "health", height=3.0)
 
 # %% [markdown]

@@ -85,7 +85,7 @@ every = [
 # mean of the five, at a higher training loss and a lower test accuracy.*
 #
 # MERGEMANY takes the networks in turn, in random order, and aligns each to the mean of the others. That
-# raises the inner products of that network with all others and touches no other pair, so
+# never lowers the sum of its inner products with all others and touches no other pair, so
 #
 # ```{math}
 # :label: eq-merge-many

@@ -208,10 +208,10 @@ for name, held in along.items():
 run.show(draw.draw_lines, "lines", height=5.0)
 
 # %% [markdown]
-# Read the top row first. Half-way between two networks as trained stands a network that is hardly
-# better than guessing. All three matchers remove most of that mountain. What remains depends on the
-# size of the networks: with the 64 units of the smoke profile matching does **not** reach zero, and
-# nothing on the left side of this page speaks against the paper, whose layers are eight times as wide.
+# Read the top row first. Half-way between two networks as trained stands one that is far worse than
+# either. All three matchers remove most of that mountain. What remains depends on the size of the
+# networks: with the 64 units of the smoke profile matching does **not** reach zero, which is no evidence
+# against the paper, whose layers are eight times as wide.
 
 
 # %%
@@ -318,8 +318,8 @@ _ = run.claim("gr-slerp", gain=judged_as(gain))
 # %% [markdown]
 # Where the claim fails, the reason should be visible. For a ReLU network a longer weight vector is,
 # but for the biases, the same network with larger logits: four layers longer by a factor $s$ answer
-# $s^4$ times as loudly. The arc is longer than the line, so its networks should give *about the same
-# answers with more confidence*, and a network half-way is not good enough to afford that. Confidence
+# $s^4$ times as loudly. Weights on the arc are longer than on the line, so its networks should give *about the
+# same answers with more confidence*, and a network half-way may not be good enough to afford that. Confidence
 # and answers can be told apart by accuracy.
 
 # %%

@@ -94,8 +94,8 @@ def line(ref, other):
 #
 # **Claim** ({cite:t}`ainsworth2023`, §5.2, Fig. 3). *Linear connectivity is absent early in training
 # and appears gradually.* The paper shows barriers against time. Two networks that have hardly left
-# their first weights lie under a low loss surface and cannot have a high barrier, whatever matching
-# does; so we look at the matched barrier **relative to the plain one of the same epoch**,
+# their first weights answer at random, as do all between them, and cannot have a high barrier, whatever
+# matching does; so we look at the matched barrier **relative to the plain one of the same epoch**,
 #
 # ```{math}
 # :label: eq-onset

@@ -156,7 +156,7 @@ every = [one for rows in recovered.values() for one in rows]
 steps = book.measured(book.bootstrap([one for rows in needed.values() for one in rows]))
 _ = run.claim("gr-planted", recovered=min(every), sweeps=steps, runs=len(every))
 
-# %% mystnb={"figure": {"name": "fig-planted-sweeps", "caption": "Weight matching of untrained networks to their relabelled selves: share of the objective that is still missing after every sweep, one line per planted permutation. The last sweep of each line changes nothing. Below a thousandth the axis is linear."}, "image": {"alt": "Lines that start at one before the first sweep and drop steeply to zero within a few sweeps. Those of the perceptron reach zero first; the residual networks take a sweep or two more. Every line ends at zero."}}
+# %% mystnb={"figure": {"name": "fig-planted-sweeps", "caption": "Weight matching of untrained networks to their relabelled selves: share of the objective that is still missing after every sweep, one line per planted permutation. The last sweep of each line changes nothing. Below a thousandth the axis is linear."}, "image": {"alt": "Lines that start at one before the first sweep and drop steeply to zero within a few sweeps. Those of the perceptron reach zero first; the deeper networks take a few sweeps more. Every line ends at zero."}}
 run.show(draw.draw_sweeps, "planted", height=3.2)
 
 # %% [markdown]
