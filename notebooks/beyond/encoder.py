@@ -360,6 +360,8 @@ _ = run.claim("siren-why-not-inr2vec", distance=best, share=book.measured(start_
 #   in [its chapter](../inrs/inr2vec.py), and what it says about starts is only as good as that.
 # - The shares rest on few shapes of one category and few starts. The interval is over shapes; other starts
 #   could give other shares.
+# - Few shapes and starts have shares even in pure noise: of $n$ shapes and $m$ starts the shape explains
+#   $(n-1)/(nm-1)$ of it on average, the start $(m-1)/(nm-1)$. Only what is above that says anything.
 # - "Explained by the start" after an alignment means: by which start it was, although each network was
 #   moved towards the same reference. Part of it is the method's own error.
 # - Longer training changes more of the weights ({numref}`fig-encoder-steps`). What is said here holds for

@@ -517,7 +517,8 @@ run.show(draw.draw_distances, "pairs", height=3.2)
 # ## What the embedding is about
 #
 # All shapes kept apart were fitted from the same few starts, so the variance of their embeddings can
-# be split: what the shape explains, what the start explains, what neither explains alone.
+# be split: what the shape explains, what the start explains, what neither explains alone. (Of pure
+# noise over $n$ shapes and $m$ starts they explain $(n-1)/(nm-1)$ and $(m-1)/(nm-1)$ on average.)
 #
 # ```{source} onebasin.shapes.embedding.variance_shares
 # ```
