@@ -131,3 +131,17 @@ def test_a_symmetry_that_the_module_does_not_have_is_refused():
     x = torch.randn(64, 3, generator=seeds.stream("inputs", 1))
     with pytest.raises(InputError, match="no such symmetry"):
         ob.align(ref, other, x, "sign", options=ob.AlignOptions(omega=30.0))
+
+
+@pytest.mark.parametrize("method", ["weight", "activation"])
+def test_tied_weights_stay_tied(method):
+    def tied(seed):
+        torch.manual_seed(seed)
+        parts = nn.Linear(4, 6), nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 2)
+        parts[2].weight = parts[1].weight
+        net = nn.Sequential(*(one for part in parts for one in (part, nn.Tanh())))
+        return net.eval()
+
+    x = torch.randn(40, 4, generator=torch.Generator().manual_seed(2))
+    found = ob.align(tied(0), tied(1), x, method)
+    assert found.module[4].weight is found.module[2].weight and found.function_change < 1e-5

@@ -157,7 +157,9 @@ for method in methods:
     table = torch.cat([torch.stack(row, 1) for row in every]).cpu()
     apart[method] = torch.cat(whole)
     rows = {"hidden": book.metric(apart[method], "1", groups[method])}
-    rows["biases"] = book.metric(table[:, 1:-1:2].mean(1), "1", groups[method])
+    of_biases = [k for k, name in enumerate(ref) if name.endswith("bias")]
+    of_biases.remove(list(ref).index(f"layers.{len(of_biases) - 1}.bias"))  # hidden ones only
+    rows["biases"] = book.metric(table[:, of_biases].mean(1), "1", groups[method])
     arrays = {"names": list(ref), "distance": table}
     run.record("apart", method=method, metrics=rows, seeds=range(len(table)), arrays=arrays)
 

@@ -38,10 +38,12 @@ def spread(
     if workers <= 1:
         return [function(piece) for piece in pieces]
     halt = halt or Event()
+    gradients = torch.is_grad_enabled()  # which each thread would decide for itself
 
     def guarded(piece: Piece) -> Result:
         try:
-            return function(piece)
+            with torch.set_grad_enabled(gradients):
+                return function(piece)
         except BaseException:
             halt.set()
             raise

@@ -11,6 +11,7 @@ from onebasin import Siren
 from onebasin.errors import InputError
 from onebasin.matching import DihedralOptions, dihedral_match, measure_moments, sign_match
 from onebasin.matching.dihedral import SINE_MOMENT
+from onebasin.matching.signed import Scores
 from onebasin.symmetry import Dihedral, Permutation, apply
 
 OMEGA = 2.5
@@ -95,7 +96,18 @@ def every_element(spec, sizes, shifts):
         yield Dihedral(spec, *parts, OMEGA)
 
 
-@pytest.mark.parametrize("seed", range(3))
+def test_best_is_the_best_of_the_four_candidates():
+    generator, units = torch.Generator().manual_seed(0), 6
+    inner, outer = torch.randn(2, 1, units, units, generator=generator, dtype=torch.float64)
+    near, far = torch.rand(2, 1, units, units, generator=generator, dtype=torch.float64) * HALF
+    scores = Scores(inner, outer, near, far, 2.0, HALF)
+    for k in range(units):
+        perm = ((torch.arange(units) + k) % units)[None]
+        best = scores.best().gather(-1, perm[..., None]).squeeze(-1)
+        torch.testing.assert_close(best, scores.at(perm).amax(-1))
+
+
+@pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize(("widths", "restarts"), [((3, 3, 2), 1), ((2, 2, 2, 1), 30)])
 def test_nothing_beats_it_on_tiny_networks(widths, restarts, seed):
     spec = network(widths)

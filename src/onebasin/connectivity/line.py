@@ -168,7 +168,7 @@ class _Pairs:
         return run(weights, x[model] if own else x)
 
     def _one(self, state: State, x: Tensor) -> Tensor:
-        return torch.func.functional_call(self.network, dict(state), (x,))
+        return torch.func.functional_call(self.network, dict(state), (x,), tie_weights=False)
 
 
 def along(lam: Float[Tensor, " nets"], tensor: Tensor) -> Tensor:

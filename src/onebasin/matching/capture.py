@@ -54,7 +54,9 @@ def check_evaluating(network: nn.Module, name: str = "network") -> None:
         InputError: if a batch norm or an active dropout is in training mode.
     """
     for where, module in network.named_modules():
-        noisy = isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0
+        own = isinstance(module, nn.modules.dropout._DropoutNd)
+        rate = module.p if own else getattr(module, "dropout", 0.0)  # attention has a rate inside
+        noisy = isinstance(rate, float) and rate > 0
         if module.training and (noisy or isinstance(module, nn.modules.batchnorm._BatchNorm)):
             remedy = f"{where or name!r} is in training mode; call {name}.eval() first"
             raise InputError(name, type(module).__name__, remedy)
@@ -93,7 +95,9 @@ class Tapped:
 
         def one(tensors: State, inputs: Tensor) -> dict[str, Tensor]:
             with self._listening() as heard:
-                torch.func.functional_call(self.network, dict(tensors), (inputs,))
+                torch.func.functional_call(
+                    self.network, dict(tensors), (inputs,), tie_weights=False
+                )
             return {group: self._take(heard, group, sizes) for group in self.spec.groups}
 
         if models is None:

@@ -8,6 +8,7 @@ on one another: nothing is iterated.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -105,13 +106,15 @@ def phase_match(
     own = models is not None and per_model(network, data, models)
 
     def work(pair: int) -> dict[str, tuple[Tensor, ...]]:
+        # A module that has no ``run`` has its parameters exchanged while it is called.
+        own_net = network if hasattr(network, "run") else copy.deepcopy(network)
         mine, theirs = (
             state if models is None else {n: t[pair] for n, t in state.items()}
             for state in (ref, other)
         )
         tables = _Tables()
         for x in (data[pair] if own else data).split(options.batch):
-            seen = [activations(network, spec, state, x, "pre") for state in (mine, theirs)]
+            seen = [activations(own_net, spec, state, x, "pre") for state in (mine, theirs)]
             for group in spec.groups:
                 tables.add(group, *(s[group] for s in seen), omega=omega)
         return {group: _best(tables.at(group), options.spread) for group in spec.groups}

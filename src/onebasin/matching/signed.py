@@ -89,9 +89,9 @@ class Scores:
         if self.half is None:
             both = self.inner + self.outer
             kept, turned = self._even(self.near).add_(both), self._even(self.far).sub_(both)
-        else:  # max(outer + even, odd - outer), twice, with one absolute value each
+        else:  # max(outer + even, odd - outer) with one absolute value; f = -1 swaps the parities
             kept = self._either(self.near).add_(self.inner)
-            turned = self._either(self.far).sub_(self.inner)
+            turned = self._either(self.half - self.far).sub_(self.inner)
         best = torch.maximum(kept, turned)
         return best if self.free is None else best.add_(self.free)
 

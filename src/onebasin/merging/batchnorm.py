@@ -191,7 +191,7 @@ def _moments(twin: nn.Module, state: State, part: Tensor) -> dict[str, tuple[Ten
 
     def one(tensors: State, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         with _listening(twin) as heard:
-            torch.func.functional_call(twin, dict(tensors), (x,))
+            torch.func.functional_call(twin, dict(tensors), (x,), tie_weights=False)
         return heard
 
     name, own = next(iter(twin.named_parameters()))

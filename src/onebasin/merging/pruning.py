@@ -54,7 +54,8 @@ def prune(spec: Spec, state: State, fraction: float, *, by: str = "magnitude") -
         raise InputError("by", by, 'choose "magnitude" or "signed"')
     spec.check(state)
     lead = 0 if spec.models(state) is None else 1
-    names = [name for name in spec.axes if state[name].is_floating_point()]
+    whole = [name for name in spec.axes if name not in spec.carried]  # no running statistics
+    names = [name for name in whole if state[name].is_floating_point()]
     every = torch.cat([state[name].detach().flatten(lead).double() for name in names], dim=-1)
     threshold = _percentile(every if by == "signed" else every.abs(), fraction)
     kept = {

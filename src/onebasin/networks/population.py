@@ -123,10 +123,11 @@ def call(network: nn.Module, state: State, x: Tensor, **options):
     own = dict(network.named_parameters())
     name = next(iter(own))
     if state[name].ndim == own[name].ndim:
-        return torch.func.functional_call(network, dict(state), (x,), options)
+        return torch.func.functional_call(network, dict(state), (x,), options, tie_weights=False)
 
     def one(parameters: State, inputs: Tensor):
-        return torch.func.functional_call(network, dict(parameters), (inputs,), options)
+        tensors = dict(parameters)
+        return torch.func.functional_call(network, tensors, (inputs,), options, tie_weights=False)
 
     count = len(state[name])
     own_inputs = per_model(network, x, count)
