@@ -211,22 +211,6 @@ run.show(draw.draw_lines, "path", height=2.8)
 # {measured}`inrs/hyper/path.hyper-matching:end:.3f` nats, where $\theta_B$ had
 # {measured}`inrs/hyper/path.none:end:.3f`: what it computes has changed.
 
-# %%
-heights = {kind: barrier(curves) for kind, curves in loss.items()}
-
-
-def relative(kind):
-    """Barrier as a fraction of the unmatched one, with its interval over shapes."""
-    return book.measured(book.bootstrap((heights[kind] / heights["none"]).tolist()))
-
-
-quantities = {
-    "hyper": relative(draw.METHOD),
-    "same": relative("same"),
-    "matched": relative("weight"),
-}
-_ = run.claim("inr-hyper-path", **quantities)
-
 # %% [markdown]
 # ## The clouds
 #
@@ -258,6 +242,23 @@ rows["unfinished"] = book.metric(torch.isinf(far).double().mean(1))
 arrays = {"names": chosen, "lambdas": five, "points": torch.stack(kept).half()}
 arrays["complete"] = torch.stack(complete)
 _ = run.record("clouds", method=draw.METHOD, metrics=rows, seeds=of.tolist(), arrays=arrays)
+
+# %%
+heights = {kind: barrier(curves) for kind, curves in loss.items()}
+
+
+def relative(kind):
+    """Barrier as a fraction of the unmatched one, with its interval over shapes."""
+    return book.measured(book.bootstrap((heights[kind] / heights["none"]).tolist()))
+
+
+quantities = {
+    "hyper": relative(draw.METHOD),
+    "same": relative("same"),
+    "matched": relative("weight"),
+    "good": book.measured(book.bootstrap(good[:, 1:].mean(1).tolist()), "fraction of clouds"),
+}
+_ = run.claim("inr-hyper-path", **quantities)
 
 # %% mystnb={"figure": {"name": "fig-hyper-clouds", "caption": "Clouds read back at five places of the line from network A to the emitted weights, one row a shape (twin of the thesis's Fig. 3.8, right). A cross: the search ran out of its budget."}, "image": {"alt": "A grid of small point clouds, one row per shape, five columns from the first network to the emitted one. Each row shows one shape at the left end; how much of it is left along the row differs, and crosses mark unfinished searches."}}
 run.show(draw.draw_clouds, "clouds", height=3.6, share=False)

@@ -264,7 +264,7 @@ _ = run.record(
 )
 assert all((model.loss[-1] < model.loss[0]) for model in models.values())
 
-# %% mystnb={"figure": {"name": "fig-inr2vec-training", "caption": "Loss against epoch of an encoder that learns from INRs of one common start (blue) and of one that learns from INRs with a start each (red): mean of every epoch's batches (solid) and on shapes that neither sees (dashed, at the end of each stored slice). Dotted: the entropy of the labels, the least possible."}, "image": {"alt": "Loss against epoch: for INRs of one start the solid curve falls, while the dashed one for unseen shapes falls less and may rise again as shapes are learned by heart; for INRs with a start each the dashed curve stays high. A dotted line below all of them marks the least possible loss."}}
+# %% mystnb={"figure": {"name": "fig-inr2vec-training", "caption": "Loss against epoch of an encoder that learns from INRs of one common start (blue) and of one that learns from INRs with a start each (red): mean of every epoch's batches (solid) and on shapes that neither sees (dashed, at the end of each stored slice). Dotted: the entropy of the labels, the least possible."}, "image": {"alt": "Loss against epoch: for INRs of one start the solid curve falls, while the dashed one for unseen shapes falls less and may rise again as shapes are learned by heart; for INRs with a start each the dashed curve stays above it. A dotted line below all of them marks the least possible loss."}}
 run.show(draw.draw_training, "training")
 
 # %% [markdown]
@@ -502,7 +502,7 @@ order = {"same": spread("same"), "matched": spread("weight"), "diff": spread("no
 if good:  # an encoder that misses its bar has no say
     run.claim("inr-embedding-distance", **order)
 
-# %% mystnb={"figure": {"name": "fig-inr2vec-distances", "caption": "Pairs of INRs of one unseen shape, by kind (twin of the thesis's Fig. 3.4). Left: distance of their embeddings. Right: Chamfer distance to the shape of the cloud that the decoder makes of the second network, on a logarithmic axis. Every mark is a pair; strokes are means."}, "image": {"alt": "Two panels with one row per kind of pair. Left, distance of embeddings: pairs of the same start lie far to the left, pairs of different starts and aligned pairs far to the right. Right, error of decoded clouds: small for the same start, large for all networks of other starts."}}
+# %% mystnb={"figure": {"name": "fig-inr2vec-distances", "caption": "Pairs of INRs of one unseen shape, by kind (twin of the thesis's Fig. 3.4). Left: distance of their embeddings. Right: Chamfer distance to the shape of the cloud that the decoder makes of the second network, on a logarithmic axis. Every mark is a pair; strokes are means."}, "image": {"alt": "Two panels with one row per kind of pair. Left, distances of embeddings on one scale: unmatched pairs and aligned pairs of different starts lie close to one another. Right, errors of the decoded clouds on a logarithmic axis: those of aligned pairs lie near those of unmatched ones."}}
 run.show(draw.draw_distances, "pairs", height=3.2)
 
 # %% [markdown]
