@@ -508,8 +508,10 @@ assert (left >= 0).all() and torch.isfinite(left).all()
 # weights, and {cite:t}`guven2026` states the group of one hidden layer, proves which networks have no
 # other symmetry, and aligns INRs to a template for a classifier. Correcting statistics is
 # {cite:t}`jordan2023`'s. New here, as far as we know: matching pairs over the whole group, by weights
-# and by phases on data; the barrier that is left, against width; and that the barrier which the thesis
-# met is mostly one of unmatched signs and phases. HYPER-MATCHING, the thesis's own way out
+# and by phases on data; the barrier that is left, against width; and how much of the barrier which the
+# thesis met is one of unmatched signs and phases: at the largest recorded profile and width,
+# {measured}`beyond/siren/path.weight:barrier:.2f@largest` nats are left by weight matching and
+# {measured}`beyond/siren/path.phase:barrier:.2f@largest` over the whole group. HYPER-MATCHING, the thesis's own way out
 # {cite:p}`ballerini2023`, trains a network that emits weights and changes the function of an end;
 # nothing here does.
 #
