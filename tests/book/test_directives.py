@@ -49,6 +49,13 @@ def test_measured_without_a_record_is_not_run(build: Build, target: str) -> None
     assert "Barrier not run" in text(built.page())
 
 
+def test_measured_says_none_where_nothing_is_finite(build: Build) -> None:
+    empty = made_up(metrics={"barrier": records.Metric((float("nan"),), "nats")})
+    built = build("Barrier {measured}`inrs/line/path.weight:barrier:.3f`.", empty)
+    assert not built.warnings
+    assert "Barrier none." in text(built.page())
+
+
 def test_measured_takes_another_profile(build: Build) -> None:
     laptop = made_up(profile="laptop", metrics={"barrier": records.Metric((2.0,), "nats")})
     built = build("{measured}`inrs/line/path.weight:barrier@laptop`", made_up(), laptop)

@@ -31,6 +31,8 @@ def badge(verdict: str) -> nodes.Node:
 
 def shown(record: Record, metric: str, form: str | None) -> tuple[str, str]:
     """The printed value of a metric, and the sentence that says where it comes from."""
+    if not any(isfinite(value) for value in record.metrics[metric].values):
+        return "none", f"no finite value in record {record.id}"
     found: Interval | Quantity = record.interval(metric)
     unit, word = record.metrics[metric].unit, "mean of n"
     outcome = evidence.outcomes(record.experiment).get(record.profile)

@@ -23,7 +23,8 @@ from onebasin.symmetry.action import apply
 from onebasin.symmetry.spec import Spec, State, all_finite
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-#: A matcher as weight_match is one: (spec, target, other, *, seed, init, options) -> Match.
+#: A matcher as ``weight_match`` is one:
+#: ``(spec, target, other, *, seed, init, options) -> Match``.
 Projection = Callable[..., Match]
 
 
