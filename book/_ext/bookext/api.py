@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import pkgutil
+import sys
 import re
 from typing import Any, ClassVar
 
@@ -62,7 +63,7 @@ def keep_colons(
 
 
 def exists(target: str, module: str | None) -> bool:
-    """Whether a name stands for something, seen from a module: there, built in, or importable."""
+    """Whether a name stands for something: in the module, built in, importable, in the library."""
     name = target.split("[")[0]
     holders: list[Any] = [builtins]
     parts = name.split(".")
@@ -77,6 +78,8 @@ def exists(target: str, module: str | None) -> bool:
             holder = getattr(holder, part, fields.get(part))
         if holder is not None:
             return True
+    # What a class inherits is documented where it is inherited, in the words of its own module.
+    holders += [one for path, one in list(sys.modules.items()) if path.startswith("onebasin.")]
     return any(hasattr(holder, name) for holder in holders)
 
 
