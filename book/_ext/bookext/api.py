@@ -5,8 +5,8 @@ from __future__ import annotations
 import builtins
 import importlib
 import pkgutil
-import sys
 import re
+import sys
 from typing import Any, ClassVar
 
 from docutils import nodes
