@@ -50,7 +50,7 @@ def group_similarity(
         moved = other[name]
         for place, neighbour in enumerate(spec.axes[name]):
             if place != axis and neighbour is not None:
-                moved = permute(moved, element.perms[neighbour], place + lead)
+                moved = permute(moved, element.perms[neighbour], place + lead)  # type: ignore[index]
         pair = (tensor.movedim(axis + lead, lead) for tensor in (ref[name], moved))
         rows = [tensor.reshape(*tensor.shape[: lead + 1], -1) for tensor in pair]
         terms.append(unit_similarity(*rows))
@@ -125,7 +125,7 @@ class GroupTerms:
             mine, theirs = (state[name].permute(dims).unsqueeze(-2) for state in (ref, other))
             neighbours = tuple(near for place in order if (near := on[place]) is not None)
             if neighbours:
-                self.moving.append(_Term(mine.contiguous(), theirs.contiguous(), neighbours))
+                self.moving.append(_Term(mine.contiguous(), theirs.contiguous(), neighbours))  # type: ignore[arg-type]
             else:
                 self.still.baddbmm_(mine.flatten(1, -2).mT, theirs.flatten(1, -2))
         self.self_coupled = any(group in term.neighbours for term in self.moving)

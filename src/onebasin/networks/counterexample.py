@@ -119,7 +119,7 @@ def widen(state: Mapping[str, Tensor], first: int = 0, second: int = 0) -> dict[
     grow = {"hidden.0": first, "hidden.1": second, None: 0}
     wide = {}
     for name, on in SPEC.axes.items():
-        margins = [side for group in reversed(on) for side in (0, grow[group])]
+        margins = [side for group in reversed(on) for side in (0, grow[group])]  # type: ignore[index]
         wide[name] = torch.nn.functional.pad(state[name], margins)
     return wide
 

@@ -265,7 +265,7 @@ def _step(network: Dense, model: nn.Module, ref: State, sample) -> Tensor:
         part = slice(start, start + piece)
         output = network.run(_between(ref, leaves, lambdas), inputs[part])
         target = targets[part].expand(len(lambdas), -1, -1)
-        loss = bce.elementwise(output, target).sum() / (len(lambdas) * len(inputs))
+        loss = bce.elementwise(output, target).sum() / (len(lambdas) * len(inputs))  # type: ignore[attr-defined]
         loss.backward()
         total = total + loss.detach()
     torch.autograd.backward(list(emitted.values()), [leaves[name].grad for name in emitted])

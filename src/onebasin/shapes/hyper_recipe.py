@@ -88,7 +88,7 @@ def _build(values: Mapping[str, Any], *, inrs: Inrs, device) -> dict[str, Tensor
     settings = Settings.from_json(values["settings"])
     trial = Trial(*(values[name] for name in ("shape", "number", "source", "batch")))
     common = {**values["options"], "widths": tuple(values["options"]["widths"])}
-    options = replace(HyperOptions(**common), source=trial.source, batch=trial.batch)
+    options = replace(HyperOptions(**common), source=trial.source, batch=trial.batch)  # type: ignore[arg-type]
     surface = sources.surface(trial.shape)
     cloud = surface.sample(
         settings.points, generator=seeds.stream(f"hyper-cloud/{trial.shape}", trial.number)
