@@ -20,7 +20,7 @@ from onebasin.matching.result import Match
 from onebasin.symmetry.action import Element, apply
 from onebasin.symmetry.derive import derive
 from onebasin.symmetry.spec import Spec
-from onebasin.symmetry.verify import check_function, difference, outputs
+from onebasin.symmetry.verify import TOLERANCE, check_function, difference, outputs
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 #: Roundings (of the modules' precision) by which the outputs may change; many layers add up.
@@ -225,7 +225,7 @@ def _spec(ref: nn.Module, given: Spec | None, example: tuple | None, options: Al
 def _why(error: float, control: float, spec: Spec) -> str:
     if not spec.groups:
         return "has no group of units to permute, so there is nothing to align"
-    if error > 1e-9:
+    if error > TOLERANCE:
         return (
             f"changes the module's outputs by {error:.2g} (relative) when units are permuted; "
             "correct it, or declare it by hand"

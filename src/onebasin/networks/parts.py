@@ -7,6 +7,7 @@ was, if somebody asks for it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal
 
@@ -103,7 +104,7 @@ class Seen:
         return {group: torch.cat(parts) for group, parts in self.found.items()}
 
 
-class Captured(nn.Module):
+class Captured(nn.Module, ABC):
     """A network that tells the activations of its groups on request and can be drawn anew."""
 
     #: How :meth:`redraw` draws weights; see :func:`redraw`.
@@ -112,13 +113,13 @@ class Captured(nn.Module):
     input_dims = 4
 
     @property
+    @abstractmethod
     def spec(self) -> Spec:
         """The permutation symmetry, written by hand, with one entry for every tensor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compute(self, x: Tensor, seen: Seen) -> Tensor:
         """The output, with every activation function passed through ``seen``."""
-        raise NotImplementedError
 
     def forward(self, x: Float[Tensor, "batch channels height width"], capture=None):
         """Output, or ``(output, {group: activations})`` if ``capture`` asks for them.
