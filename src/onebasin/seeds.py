@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -30,3 +32,18 @@ def stream(name: str, *ids: int, device: torch.device | str = "cpu") -> torch.Ge
 def numpy_stream(name: str, *ids: int) -> np.random.Generator:
     """The same naming for NumPy; see :func:`stream`. The draws differ from torch's."""
     return np.random.default_rng(_seed(name, ids))
+
+
+@contextmanager
+def lent(generator: torch.Generator) -> Iterator[None]:
+    """Let code that only draws from torch's global stream draw from ``generator`` meanwhile.
+
+    The generator comes back advanced by what was drawn; the global stream comes back as it was.
+
+    Args:
+        generator: A generator on the CPU.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.random.set_rng_state(generator.get_state())
+        yield
+        generator.set_state(torch.random.get_rng_state())

@@ -97,9 +97,8 @@ def _redrawn(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor
     twin = copy.deepcopy(network)
     if hasattr(twin, "redraw"):
         twin.redraw(generator)  # type: ignore[operator]
-    else:  # a foreign module draws from the global stream: lend it ours and give it back
-        with torch.random.fork_rng(devices=[]):
-            torch.random.set_rng_state(generator.get_state())
+    else:
+        with streams.lent(generator):
             for module in twin.modules():
                 if hasattr(module, "reset_parameters"):
                     module.reset_parameters()  # type: ignore[operator]
