@@ -24,13 +24,14 @@ from torch import Tensor, nn
 
 from onebasin import seeds
 from onebasin.errors import InputError
+from onebasin.networks.backprop import Backprop
 from onebasin.networks.dense import Dense
 from onebasin.shapes.fitting import bce
 from onebasin.shapes.inr2vec import Encoder, encoder_input
 
 State = Mapping[str, Tensor]
-#: Units times samples times networks whose activations stay in the cache of a pair of CPU cores.
-_CACHE_ELEMENTS = 640_000
+#: Units times samples times networks whose activations stay in the cache of a CPU core.
+_CACHE_ELEMENTS = 1_280_000
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,7 @@ class _FromEncoder(nn.Module):
         super().__init__()
         rows = encoder_input(network, other)
         self.register_buffer("seen", rows.unsqueeze(0))
-        with torch.random.fork_rng(devices=[]):  # modules draw from the global stream only
-            torch.random.set_rng_state(generator.get_state())
+        with seeds.lent(generator):
             self.encoder = Encoder(rows.shape[-1], options.code, options.widths)
         self.head = RowHead(network, options.code, options.rank, generator)
 
@@ -253,22 +253,20 @@ def _step(network: Dense, model: nn.Module, ref: State, sample) -> Tensor:
     """Add the gradient of one step's loss up in ``model``; returns the loss.
 
     Points go through in pieces whose activations stay in the cache; what they give is gathered at
-    the emitted weights and sent back through the model once.
+    the networks of the line and sent back through the model once.
     """
     inputs, targets, lambdas = sample
-    emitted = model()
-    leaves = {name: tensor.detach().requires_grad_() for name, tensor in emitted.items()}
+    line = _between(ref, model(), lambdas)
+    leaves = {name: tensor.detach().requires_grad_() for name, tensor in line.items()}
     elements = max(network.widths) * len(lambdas)
     piece = max(1, _CACHE_ELEMENTS // elements) if inputs.is_cpu else len(inputs)
+    add = Backprop(network, leaves, bce, piece)
     total = torch.zeros((), device=inputs.device)
     for start in range(0, len(inputs), piece):
-        part = slice(start, start + piece)
-        output = network.run(_between(ref, leaves, lambdas), inputs[part])
-        target = targets[part].expand(len(lambdas), -1, -1)
-        loss = bce.elementwise(output, target).sum() / (len(lambdas) * len(inputs))  # type: ignore[attr-defined]
-        loss.backward()
-        total = total + loss.detach()
-    torch.autograd.backward(list(emitted.values()), [leaves[name].grad for name in emitted])
+        x, y = (t[start : start + piece].expand(len(lambdas), -1, -1) for t in (inputs, targets))
+        total = total + add(x, y, x.shape[1] / len(inputs)).mean()
+    gradients = [leaves[name].grad / len(lambdas) for name in line]
+    torch.autograd.backward(list(line.values()), gradients)
     return total
 
 

@@ -63,7 +63,7 @@ def hyper_recipe(
     params = {"pairs": pairs.key, "settings": pairs.params["settings"], "options": common}
     data = sources.sources(sorted({trial.shape for trial in trials}))
     shards = [asdict(trial) for trial in trials]
-    return artifacts.Recipe(NAME, params, data, shards, budget_seconds=budget_seconds)
+    return artifacts.Recipe(NAME, params, data, shards, 2, budget_seconds)
 
 
 def make(

@@ -189,8 +189,7 @@ class _Work:
     def __init__(self, population, sizes: Sizes, schedule: Schedule, device) -> None:
         self.schedule, self.device = schedule, device
         network = population.settings.network(device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seeds.stream("inr2vec/init", schedule.seed).initial_seed())
+        with seeds.lent(seeds.stream("inr2vec/init", schedule.seed)):
             self.model = Inr2vec(network, sizes).to(device)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=schedule.lr, weight_decay=schedule.decay
