@@ -37,7 +37,7 @@ def test_a_relabelled_copy_comes_back_with_its_buffers(method):
     ref = build(0, norm=True)
     ref[2].running_mean.copy_(torch.randn(6))
     ref[2].running_var.copy_(torch.rand(6) + 0.5)
-    from onebasin.symmetry.derive import derive
+    from onebasin.symmetry.deriving import derive
 
     other, element = planted(ref, derive(ref, X))
     kept = {name: tensor.clone() for name, tensor in other.state_dict().items()}

@@ -144,7 +144,7 @@ recurrent = ob.align(*pair, series, spec=spec)
 # -- end of by hand
 
 # -- derive
-from onebasin.symmetry.derive import derive
+from onebasin.symmetry.deriving import derive
 from onebasin.symmetry.verify import check_function
 
 own = derive(ref, inputs[:8])

@@ -2,35 +2,63 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+from onebasin import lazy
+
+if TYPE_CHECKING:
+    from onebasin.aligning import AlignOptions, align
+    from onebasin.connectivity.barrier import barrier
+    from onebasin.connectivity.line import loss_along_line
+    from onebasin.matching.activation import activation_match
+    from onebasin.matching.weight import weight_match
+    from onebasin.networks.mlp import Mlp
+    from onebasin.networks.siren import Siren
+    from onebasin.symmetry.action import apply
+    from onebasin.symmetry.deriving import derive
+    from onebasin.symmetry.permutation import Permutation
+    from onebasin.symmetry.scaling import Scaling
+    from onebasin.symmetry.spec import Spec
+    from onebasin.symmetry.verify import check_function
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Spec": "onebasin.symmetry.spec",
-    "Permutation": "onebasin.symmetry.permutation",
-    "Scaling": "onebasin.symmetry.scaling",
-    "apply": "onebasin.symmetry.action",
-    "derive": "onebasin.symmetry.derive",
-    "check_function": "onebasin.symmetry.verify",
-    "align": "onebasin.aligning",
-    "AlignOptions": "onebasin.aligning",
-    "weight_match": "onebasin.matching.weight",
-    "activation_match": "onebasin.matching.activation",
-    "loss_along_line": "onebasin.connectivity.line",
-    "barrier": "onebasin.connectivity.barrier",
-    "Mlp": "onebasin.networks.mlp",
-    "Siren": "onebasin.networks.siren",
-}
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = [
+    "AlignOptions",
+    "Mlp",
+    "Permutation",
+    "Scaling",
+    "Siren",
+    "Spec",
+    "__version__",
+    "activation_match",
+    "align",
+    "apply",
+    "barrier",
+    "check_function",
+    "derive",
+    "loss_along_line",
+    "weight_match",
+]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name where it lives, on first use, so that importing the package is free."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'onebasin' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "aligning": ["AlignOptions", "align"],
+        "connectivity.barrier": ["barrier"],
+        "connectivity.line": ["loss_along_line"],
+        "matching.activation": ["activation_match"],
+        "matching.weight": ["weight_match"],
+        "networks.mlp": ["Mlp"],
+        "networks.siren": ["Siren"],
+        "symmetry.action": ["apply"],
+        "symmetry.deriving": ["derive"],
+        "symmetry.permutation": ["Permutation"],
+        "symmetry.scaling": ["Scaling"],
+        "symmetry.spec": ["Spec"],
+        "symmetry.verify": ["check_function"],
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -18,7 +18,7 @@ from onebasin.matching.capture import check_evaluating
 from onebasin.matching.descent import WeightOptions
 from onebasin.matching.result import Match
 from onebasin.symmetry.action import Element, apply
-from onebasin.symmetry.derive import derive
+from onebasin.symmetry.deriving import derive
 from onebasin.symmetry.spec import Spec
 from onebasin.symmetry.verify import TOLERANCE, check_function, difference, outputs
 
@@ -112,8 +112,8 @@ def align(
 ) -> Alignment:
     """Reorder the hidden units of ``other`` so that its weights come close to those of ``ref``.
 
-    The symmetry is read off the module (:func:`~onebasin.symmetry.derive.derive`) unless the module
-    brings it (``ref.spec``) or you do, and verified: random elements must keep the function.
+    The symmetry is read off the module (:func:`~onebasin.symmetry.deriving.derive`) unless the
+    module brings it (``ref.spec``) or you do, and verified: random elements must keep the function.
     Neither module is changed.
 
     Args:

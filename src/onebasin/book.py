@@ -145,13 +145,18 @@ class Run:
         fields["arrays"] = {name: records.array_mark(value) for name, value in held.items()}
         return self._keep(fields, device, held or None)
 
-    def claim(self, name: str, **quantities: Measured | float) -> Outcome:
+    def claim(
+        self, name: str, *, not_run: str | None = None, **quantities: Measured | float
+    ) -> Outcome:
         """Judge a claim by its rule and keep the outcome.
 
         Args:
             name: Row of the ledger.
+            not_run: Why the rule is not applied at this profile: what the claim speaks about was
+                not made ("30 of 250 epochs fit") or cannot be told from what was.
             quantities: Each quantity of the row, made by :func:`measured`; a bare number is exact,
-                in the row's unit if it is the row's first quantity, else without one.
+                in the row's unit if it is the row's first quantity, else without one. With
+                ``not_run`` those that were measured all the same.
 
         Raises:
             InputError: if the row is another chapter's, or the quantities are not the row's.
@@ -163,7 +168,7 @@ class Run:
             if not isinstance(one, Measured)
         }
         given = {key: one for key, one in quantities.items() if isinstance(one, Measured)}
-        outcome = ledger.decide(name, self.profile, {**given, **exact})
+        outcome = ledger.decide(name, self.profile, {**given, **exact}, not_run=not_run)
         if outcome.claim.chapter != self.chapter:
             remedy = f"belongs to chapter {outcome.claim.chapter!r}, not {self.chapter!r}"
             raise InputError("claim", name, remedy)
@@ -288,7 +293,7 @@ class Run:
 
 def _ordered(found: Sequence[Record], names: Sequence[str]) -> list[Record]:
     """By experiment as asked for, then by method as registered."""
-    methods = list(registry.METHODS)
+    methods = registry.names()
     place = {method: rank for rank, method in enumerate(methods)}
 
     def rank(record: Record) -> tuple[int, int, str]:

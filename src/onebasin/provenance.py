@@ -18,10 +18,20 @@ from typing import Any
 from onebasin import paths
 
 _PACKAGES = ("torch", "numpy", "scipy", "open3d-cpu", "open3d", "lapx", "POT", "mlxtend")
-# Modules that carry, store or draw numbers but never compute or judge one.
+# Modules that carry, store or draw numbers but never compute or judge one; a package's
+# ``__init__.py`` says where names live.
 _CARRIERS: tuple[str, ...] = (
-    *("plotting/", "cli/", "__init__.py", "artifacts.py", "book.py", "compare.py", "errors.py"),
-    *("files.py", "keys.py", "ledger.py", "locks.py", "notebook.py", "paths.py", "plain.py"),
+    *("plotting/", "cli/", "artifacts.py", "book.py", "compare.py", "errors.py"),
+    *(
+        "files.py",
+        "keys.py",
+        "lazy.py",
+        "ledger.py",
+        "locks.py",
+        "notebook.py",
+        "paths.py",
+        "plain.py",
+    ),
     *("profiles.py", "provenance.py", "publish.py", "records.py", "registry.py", "runner.py"),
     *("shards.py", "sidecar.py", "worker.py", "cells.py", "checks/"),
 )
@@ -103,7 +113,8 @@ def loaded_sources() -> dict[str, Path]:
 
 def can_move_numbers(source: str) -> bool:
     """Whether a change of this source file can change a measured value."""
-    return not source.removeprefix("src/onebasin/").startswith(_CARRIERS)
+    inside = source.removeprefix("src/onebasin/")
+    return not (inside.endswith("__init__.py") or inside.startswith(_CARRIERS))
 
 
 def fingerprint(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Literal, TypeVar
 
 from onebasin.errors import InputError
@@ -38,7 +39,19 @@ class Method:
     match: Callable | None = field(default=None, compare=False)
 
 
+#: Entries known so far; a matcher's is made when its module is loaded (see :func:`methods`).
 METHODS: dict[str, Method] = {}
+
+#: The module of every matcher, in the order of tables and legends.
+_HOMES = {
+    "activation": "onebasin.matching.activation",
+    "sign": "onebasin.matching.dihedral",
+    "sign + phase": "onebasin.matching.dihedral",
+    "none": "onebasin.matching.identity",
+    "phase": "onebasin.matching.phases",
+    "weight": "onebasin.matching.weight",
+    "straight-through": "onebasin.matching.straight_through",
+}
 
 
 def register(**look: Any) -> Callable[[Function], Function]:
@@ -65,23 +78,34 @@ def add_entry(method: Method) -> Method:
 
 
 def get(name: str) -> Method:
-    """The entry called ``name``.
+    """The entry called ``name``; loads the module of that matcher and no other.
 
     Raises:
         InputError: if there is none; the message lists those there are.
     """
+    if name not in METHODS and name in _HOMES:
+        import_module(_HOMES[name])
     if name not in METHODS:
-        import onebasin.matching  # noqa: F401  (registers its methods)
-    if name not in METHODS:
-        raise InputError("method", name, f"is not registered; choose one of {sorted(METHODS)}")
+        raise InputError("method", name, f"is not registered; choose one of {sorted(names())}")
     return METHODS[name]
 
 
-def matchers() -> dict[str, Method]:
-    """The entries that align networks, in order of registration."""
-    import onebasin.matching  # noqa: F401  (registers its methods)
+def names() -> list[str]:
+    """All names in the order of tables and legends, whatever was loaded first: looks, matchers.
 
-    return {name: method for name, method in METHODS.items() if method.match is not None}
+    Entries that were added from outside this library come last.
+    """
+    return [*_LOOKS, *_HOMES, *(name for name in METHODS if name not in {*_LOOKS, *_HOMES})]
+
+
+def methods() -> dict[str, Method]:
+    """All entries, in the order of :func:`names` (loads every matcher)."""
+    return {name: get(name) for name in names()}
+
+
+def matchers() -> dict[str, Method]:
+    """The entries that align networks, in the same order."""
+    return {name: method for name, method in methods().items() if method.match is not None}
 
 
 # Kinds of network or pair that have a place in plots but no matcher of their own.
@@ -93,3 +117,4 @@ add_entry(
     )
 )
 add_entry(Method("pruned", "pruned", "#683018", "p", "--", cite="ballerini2023"))
+_LOOKS = tuple(METHODS)

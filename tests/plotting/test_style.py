@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 import pytest
 
-import onebasin.matching  # noqa: F401  (registers its methods)
 from onebasin import plotting, registry
 from onebasin.errors import InputError
 from onebasin.plotting import panels, style
@@ -90,12 +89,12 @@ def contrast(colour: str) -> float:
 
 def hues() -> dict[str, str]:
     """Every colour in use or reserved; hollow entries share the hue of what they repair."""
-    used = {name: method.colour for name, method in registry.METHODS.items() if not method.hollow}
+    used = {name: method.colour for name, method in registry.methods().items() if not method.hollow}
     return {**TABLE, **used}
 
 
 def test_registered_colours_are_those_of_the_table():
-    for name, method in registry.METHODS.items():
+    for name, method in registry.methods().items():
         assert TABLE.get(name, method.colour) == method.colour
 
 
@@ -108,7 +107,7 @@ def test_every_pair_can_be_told_apart(vision):
 
 
 def test_colour_is_not_shared_by_two_methods():
-    used = [method.colour for method in registry.METHODS.values() if not method.hollow]
+    used = [method.colour for method in registry.methods().values() if not method.hollow]
     assert len(set(used)) == len(used)
 
 
@@ -124,7 +123,7 @@ def test_the_check_itself_can_fail():
 
 
 def test_marker_and_dash_tell_methods_apart_without_colour():
-    looks = [(method.marker, method.dash, method.hollow) for method in registry.METHODS.values()]
+    looks = [(method.marker, method.dash, method.hollow) for method in registry.methods().values()]
     assert len(set(looks)) == len(looks)
 
 

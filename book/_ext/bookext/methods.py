@@ -54,10 +54,9 @@ class Methods(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Make the table."""
-        import onebasin.matching  # noqa: F401  (registers its methods)
         from onebasin import registry
 
-        rows = [self.row(method) for method in registry.METHODS.values()]
+        rows = [self.row(method) for method in registry.methods().values()]
         return [table(("method", "name", "look", "needs", "source"), rows, "Methods")]
 
     def row(self, method: Method) -> list[Cell]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from onebasin import lazy
 from onebasin.connectivity.barrier import auc, barrier, excess, mean_barrier, peaks
-from onebasin.connectivity.corrected import (
-    CorrectedPath,
-    corrected_barrier,
-    loss_along_corrected_path,
-)
-from onebasin.connectivity.line import Line, interpolate, loss_along_line
-from onebasin.connectivity.predictions import answers, share_between, stops
+
+if TYPE_CHECKING:
+    from onebasin.connectivity.corrected import (
+        CorrectedPath,
+        corrected_barrier,
+        loss_along_corrected_path,
+    )
+    from onebasin.connectivity.line import Line, interpolate, loss_along_line
+    from onebasin.connectivity.predictions import answers, share_between, stops
 
 __all__ = [
     "CorrectedPath",
@@ -27,3 +32,12 @@ __all__ = [
     "share_between",
     "stops",
 ]
+
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "corrected": ["CorrectedPath", "corrected_barrier", "loss_along_corrected_path"],
+        "line": ["Line", "interpolate", "loss_along_line"],
+        "predictions": ["answers", "share_between", "stops"],
+    },
+)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from onebasin.matching.activation import ActivationOptions, activation_match
-from onebasin.matching.assignment import brute_force, solve
-from onebasin.matching.descent import WeightOptions
-from onebasin.matching.dihedral import DihedralOptions, dihedral_match, sign_match
-from onebasin.matching.identity import identity_match
-from onebasin.matching.measured import Moments, measure_moments
-from onebasin.matching.phases import PhaseOptions, phase_match
-from onebasin.matching.result import ConvergenceWarning, Match
-from onebasin.matching.similarity import group_similarity, unit_similarity
-from onebasin.matching.steepest import loss_gradient, steepest_match
-from onebasin.matching.straight_through import StraightThroughOptions, straight_through_match
-from onebasin.matching.weight import weight_match
+from typing import TYPE_CHECKING
+
+from onebasin import lazy
+
+if TYPE_CHECKING:
+    from onebasin.matching.activation import ActivationOptions, activation_match
+    from onebasin.matching.assignment import brute_force, solve
+    from onebasin.matching.descent import WeightOptions
+    from onebasin.matching.dihedral import DihedralOptions, dihedral_match, sign_match
+    from onebasin.matching.identity import identity_match
+    from onebasin.matching.measured import Moments, measure_moments
+    from onebasin.matching.phases import PhaseOptions, phase_match
+    from onebasin.matching.result import ConvergenceWarning, Match
+    from onebasin.matching.similarity import group_similarity, unit_similarity
+    from onebasin.matching.steepest import loss_gradient, steepest_match
+    from onebasin.matching.straight_through import StraightThroughOptions, straight_through_match
+    from onebasin.matching.weight import weight_match
 
 __all__ = [
     "ActivationOptions",
@@ -39,3 +44,21 @@ __all__ = [
     "unit_similarity",
     "weight_match",
 ]
+
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "activation": ["ActivationOptions", "activation_match"],
+        "assignment": ["brute_force", "solve"],
+        "descent": ["WeightOptions"],
+        "dihedral": ["DihedralOptions", "dihedral_match", "sign_match"],
+        "identity": ["identity_match"],
+        "measured": ["Moments", "measure_moments"],
+        "phases": ["PhaseOptions", "phase_match"],
+        "result": ["ConvergenceWarning", "Match"],
+        "similarity": ["group_similarity", "unit_similarity"],
+        "steepest": ["loss_gradient", "steepest_match"],
+        "straight_through": ["StraightThroughOptions", "straight_through_match"],
+        "weight": ["weight_match"],
+    },
+)

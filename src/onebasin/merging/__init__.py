@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from onebasin.merging.cycle import CycleOptions, Universe, merge_cycle
-from onebasin.merging.many import ManyOptions, Merged, merge_many
+from typing import TYPE_CHECKING
 
-__all__ = ["CycleOptions", "ManyOptions", "Merged", "Universe", "merge_cycle", "merge_many"]
+from onebasin import lazy
+
+if TYPE_CHECKING:
+    from onebasin.merging.cycle import CycleOptions, Universe, merge_cycle
+    from onebasin.merging.many import ManyOptions, Merged, merge_many
+
+__all__ = [
+    "CycleOptions",
+    "ManyOptions",
+    "Merged",
+    "Universe",
+    "merge_cycle",
+    "merge_many",
+]
+
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "cycle": ["CycleOptions", "Universe", "merge_cycle"],
+        "many": ["ManyOptions", "Merged", "merge_many"],
+    },
+)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from onebasin.shapes.clouds import Mesh, farthest_points, normalise, sample_surface
-from onebasin.shapes.udf import Counts, distance, labels, queries
+from typing import TYPE_CHECKING
+
+from onebasin import lazy
+
+if TYPE_CHECKING:
+    from onebasin.shapes.clouds import Mesh, farthest_points, normalise, sample_surface
+    from onebasin.shapes.udf import Counts, distance, labels, queries
 
 __all__ = [
     "Counts",
@@ -15,3 +20,11 @@ __all__ = [
     "queries",
     "sample_surface",
 ]
+
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "clouds": ["Mesh", "farthest_points", "normalise", "sample_surface"],
+        "udf": ["Counts", "distance", "labels", "queries"],
+    },
+)
