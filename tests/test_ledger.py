@@ -224,6 +224,29 @@ def test_outcome_survives_its_record_and_never_travels(sample, project):
     }
 
 
+def test_row_without_a_verdict_at_one_profile_says_why(sample, project):
+    half = {"other": measured(2.0)}
+    outcome = ledger.decide("sample", "smoke", half, not_run=" 30 of 250 epochs fit ")
+    assert (outcome.verdict, outcome.capped) == ("not run", False)
+    from test_records import example
+
+    record = example(**ledger.to_record_fields(outcome), profile="smoke", sources={})
+    records.save(record, paths.live())
+    held = ledger.outcomes()["sample"]["smoke"]
+    assert held.reason == "30 of 250 epochs fit" and held.measured == half
+    (entry,) = ledger.entries()
+    assert entry["verdict"]["smoke"] == "not run" and entry["measured"] == {}
+    assert entry["reason"] == "30 of 250 epochs fit (smoke); no record yet at laptop, gpu"
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(("names", "reason"), [(["more"], "too long"), ([], "  ")])
+def test_row_without_a_verdict_takes_its_own_quantities_and_words(sample, names, reason):
+    with pytest.raises(InputError, match="a reason is a sentence"):
+        given = {name: measured(1.0) for name in names}
+        ledger.decide("sample", "smoke", given, not_run=reason)
+
+
 def test_changed_rule_makes_the_verdict_stale_but_keeps_it(sample, project, tmp_path, monkeypatch):
     save_outcome(paths.live(), sources={})
     other = {**ROW, "rule": {"reproduced": "share > 0.1"}}

@@ -44,9 +44,10 @@ class Outcome:
         profile: Where it was measured.
         verdict: One of the four.
         capped: Whether the rule said more than this profile may claim.
-        measured: Every quantity of the row.
+        measured: Every quantity of the row; of one without a verdict those that were measured.
         record: Where it is recorded, or None before it is.
         stale: Commit since which its sources differ, or None.
+        reason: Why there is no verdict at this profile; None where the rule was applied.
     """
 
     claim: Claim
@@ -56,6 +57,7 @@ class Outcome:
     measured: Mapping[str, Measured]
     record: Record | None = None
     stale: str | None = None
+    reason: str | None = None
 
 
 def measured(
@@ -88,18 +90,24 @@ def measured(
     return Measured(number, unit, *ends, int(n))
 
 
-def decide(name: str, profile: str, quantities: Mapping[str, Measured]) -> Outcome:
-    """Apply the rule of a claim.
+def decide(
+    name: str, profile: str, quantities: Mapping[str, Measured], *, not_run: str | None = None
+) -> Outcome:
+    """Apply the rule of a claim, or say why it cannot be applied at this profile.
 
     Args:
         name: The claim's id.
         profile: Where the quantities were measured.
-        quantities: Exactly what the row says is measured.
+        quantities: Exactly what the row says is measured; with ``not_run`` some of it or nothing.
+        not_run: Why there is no verdict, such as training that does not fit.
 
     Raises:
-        InputError: if the claim is unknown, or a quantity is missing or not the row's.
+        InputError: if the claim is unknown, a quantity is missing or not the row's, or the reason
+            says nothing.
     """
     claim = claims.get(name)
+    if not_run is not None:
+        return _without_verdict(claim, profile, quantities, not_run)
     if set(quantities) != set(claim.measures):
         remedy = f"row {name!r} measures exactly {list(claim.measures)}"
         raise InputError("quantities", sorted(quantities), remedy)
@@ -109,6 +117,17 @@ def decide(name: str, profile: str, quantities: Mapping[str, Measured]) -> Outco
     verdict, capped = claim.judge(values, profile)
     ordered = {key: quantities[key] for key in claim.measures}
     return Outcome(claim, profile, verdict, capped, ordered)
+
+
+def _without_verdict(
+    claim: Claim, profile: str, quantities: Mapping[str, Measured], reason: str
+) -> Outcome:
+    extra = sorted(set(quantities) - set(claim.measures))
+    if extra or not reason.strip():
+        remedy = f"row {claim.id!r} measures {list(claim.measures)}; a reason is a sentence"
+        raise InputError("quantities, not_run", (extra, reason), remedy)
+    held = {key: quantities[key] for key in claim.measures if key in quantities}
+    return Outcome(claim, profile, NOT_RUN, False, held, reason=reason.strip())
 
 
 def to_record_fields(outcome: Outcome) -> dict[str, Any]:
@@ -127,6 +146,7 @@ def to_record_fields(outcome: Outcome) -> dict[str, Any]:
             "capped": outcome.capped,
             "rule": dict(outcome.claim.rule),
             "measured": quantities,
+            **({} if outcome.reason is None else {"reason": outcome.reason}),
         },
     }
 
@@ -143,9 +163,15 @@ def from_record(record: Record) -> Outcome:
     order = [*(name for name in claim.measures if name in held["measured"])]
     order += [name for name in held["measured"] if name not in order]
     quantities = {name: _read(held["measured"][name]) for name in order}
-    stale = stale_since(record)
     return Outcome(
-        claim, record.profile, held["verdict"], held["capped"], quantities, record, stale
+        claim,
+        record.profile,
+        held["verdict"],
+        held["capped"],
+        quantities,
+        record=record,
+        stale=stale_since(record),
+        reason=held.get("reason"),
     )
 
 
@@ -181,14 +207,15 @@ def entries(root: Path | Sequence[Path] | None = None) -> list[dict[str, Any]]:
 
 def _entry(claim: Claim, held: Mapping[str, Outcome]) -> dict[str, Any]:
     missing = [profile for profile in PROFILES if profile not in held]
-    reason = claim.reason or (f"no record yet at {', '.join(missing)}" if missing else None)
+    reasons = [f"{one.reason} ({profile})" for profile, one in held.items() if one.reason]
+    reasons += [f"no record yet at {', '.join(missing)}"] if missing else []
     shown = {}
     for profile, one in held.items():
-        primary = next(iter(one.measured.values()))
-        shown[profile] = {
-            key: records.number(value) if isinstance(value, float) else value
-            for key, value in asdict(primary).items()
-        }
+        if claim.primary in one.measured:
+            shown[profile] = {
+                key: records.number(value) if isinstance(value, float) else value
+                for key, value in asdict(one.measured[claim.primary]).items()
+            }
     return {
         "id": claim.id,
         "part": claim.part,
@@ -197,7 +224,7 @@ def _entry(claim: Claim, held: Mapping[str, Outcome]) -> dict[str, Any]:
         "verdict": {
             profile: held[profile].verdict if profile in held else NOT_RUN for profile in PROFILES
         },
-        "reason": reason,
+        "reason": claim.reason or "; ".join(reasons) or None,
         "measured": shown,
         "record": {name: one.record.id for name, one in held.items() if one.record},
         "stale": {name: one.stale for name, one in held.items() if one.stale},

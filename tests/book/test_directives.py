@@ -86,6 +86,21 @@ def test_verdicts_show_what_was_judged_and_what_was_not(build: Build) -> None:
     assert "ledger.html#claim-perm-example" in page
 
 
+def test_a_claim_that_one_profile_cannot_judge_says_why(build: Build) -> None:
+    one = judged("inr-diff-two-peaks", "smoke", not_run="30 of 250 epochs fit")
+    name = "inrs/line/inr-diff-two-peaks.claim"
+    page = f"# Page\n\nA {{measured}}`{name}:share`.\n\n```{{summary}} II\n```\n\n"
+    pages = {"index.md": page + "```{toctree}\nledger\n```\n"}
+    built = build(pages, one, extra={"ledger.md": "# Ledger\n\n```{ledger}\n```\n"})
+    assert not built.warnings and "A not run ." in text(built.page())
+    rows = [text(row) for row in built.page().split("<tr")]
+    row = next(row for row in rows if "inr-diff-two-peaks" in row)
+    assert "not run not run 30 of 250 epochs fit" in row.replace(" smoke", "")
+    card = built.page("ledger").partition('id="claim-inr-diff-two-peaks"')[2]
+    card = card.partition("</article>")[0]
+    assert 'data-smoke="not run"' in card and "30 of 250 epochs fit" in text(card)
+
+
 def test_verdicts_of_an_unknown_chapter_fail_the_build(build: Build) -> None:
     assert "no claim of the ledger" in build("```{verdicts} foundations/nowhere\n```").warnings
 

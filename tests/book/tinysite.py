@@ -40,12 +40,12 @@ def made_up(**changes: Any) -> Record:
     return replace(plain, **changes)
 
 
-def judged(claim: str, profile: str, **values: Any) -> Record:
-    """The record of a claim, judged by its real rule from made-up values."""
+def judged(claim: str, profile: str, *, not_run: str | None = None, **values: Any) -> Record:
+    """The record of a claim, judged by its real rule from made-up values, or not judged."""
     measured = {
         k: v if isinstance(v, ledger.Measured) else ledger.measured(v) for k, v in values.items()
     }
-    outcome = ledger.decide(claim, profile, measured)
+    outcome = ledger.decide(claim, profile, measured, not_run=not_run)
     return made_up(
         **ledger.to_record_fields(outcome), chapter=outcome.claim.chapter, profile=profile
     )

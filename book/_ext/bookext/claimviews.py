@@ -60,9 +60,17 @@ def quantity(one: Measured) -> list[Cell]:
     return parts + ([element("span", unit, class_="ob-muted")] if unit else [])
 
 
+def primary_cells(outcome: Outcome) -> list[Cell]:
+    """The quantity shown in tables, and its n; one without a verdict may lack it."""
+    one = outcome.measured.get(outcome.claim.primary)
+    return [missing(), ""] if one is None else [quantity(one), str(one.n)]
+
+
 def verdict_cell(outcome: Outcome) -> list[Cell]:
-    """The badge, with what lowers or ages it."""
+    """The badge, with what lowers, ages or replaces it."""
     parts: list[Cell] = [badge(outcome.verdict)]
+    if outcome.reason:
+        parts += [" ", element("span", outcome.reason, class_="ob-muted")]
     if outcome.capped:
         why = outcome.claim.cap_why or "The profile is too small to say more."
         parts += [" ", element("span", "capped", class_="ob-muted", title=why)]
@@ -107,8 +115,8 @@ class ClaimDirective(SphinxDirective):
 
     def result(self, profile: str, outcome: Outcome) -> list[Cell]:
         """What one profile measured."""
-        one = next(iter(outcome.measured.values()))
-        return [profile, quantity(one), str(one.n), verdict_cell(outcome), record_words(outcome)]
+        judged = [verdict_cell(outcome), record_words(outcome)]
+        return [profile, *primary_cells(outcome), *judged]
 
     def to_chapter(self, chapter: str) -> nodes.Node:
         """A link to a chapter's page, or its name while it has none."""

@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from bookext import evidence, reader, site
-from bookext.claimviews import TITLES, ClaimDirective, ordered, quantity, tally, verdict_cell
+from bookext.claimviews import TITLES, ClaimDirective, ordered, primary_cells, tally, verdict_cell
 from bookext.html import element, link
 from bookext.measured import badge
 from bookext.tables import Cell, missing, table
@@ -102,9 +102,8 @@ class Summary(ClaimDirective):
             why = element("span", badge(claims.NOT_RUN), title=claim.reason or "")
             return [self.to_claim(claim), what, missing(), "", "", why, page]
         profile, outcome = found[0]
-        one = outcome.measured[claim.primary]
         judged = verdict_cell(outcome)
-        return [self.to_claim(claim), what, quantity(one), str(one.n), profile, judged, page]
+        return [self.to_claim(claim), what, *primary_cells(outcome), profile, judged, page]
 
 
 def setup(app: Sphinx) -> None:

@@ -72,6 +72,9 @@ class Measured(SphinxRole):
         if record is None:
             title = f"no record {'/'.join(names[:2])}.{names[2]} at profile {profile}"
             return [element("span", numbers.MISSING, class_="ob-missing", title=title)], []
+        reason = record.outcome.get("reason")
+        if reason and found["metric"] not in record.metrics:
+            return [element("span", numbers.MISSING, class_="ob-missing", title=reason)], []
         if found["metric"] not in record.metrics:
             message = f"measured: record {self.text!r} has only {sorted(record.metrics)}"
             return [], [self.inliner.reporter.error(message, line=self.lineno)]
