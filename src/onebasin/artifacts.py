@@ -151,6 +151,7 @@ def declare(name: str, summary: str, *, budget_seconds: float = 3600.0) -> Kind:
 def kinds() -> dict[str, Kind]:
     """Every declared kind, by name (loads the modules that declare them)."""
     with suppress(ModuleNotFoundError):
+        import onebasin.matching.recipes
         import onebasin.networks.recipes
         import onebasin.shapes.inr2vec_training
         import onebasin.shapes.recipes  # noqa: F401
