@@ -43,7 +43,11 @@ shapes = [
     "generated/table_0",
 ]
 chosen = ["generated/airplane_0", "generated/chair_0", "generated/mug_0"]  # shapes matched here
-controlled = list(chosen)  # of these, the shapes that the two controls are trained for
+controlled = [  # of these, the shapes that the two controls are trained for
+    "generated/airplane_0",
+    "generated/chair_0",
+    "generated/mug_0",
+]
 width = 64  # units of each of the four hidden layers
 samples = 50_000  # labelled points around each shape (the thesis has 500,000)
 batch = 250  # of them per step (the thesis has 10,000), here and in the fitting
@@ -117,11 +121,9 @@ run = book.start(
 # network at all: the weights themselves, from $\theta_B$ on, with the same loss and schedule.
 
 # %% tags=["remove-output"]
-settings = fitting.Settings(width=width, batch=batch, counts=Counts().scaled(samples))
-start = {"initialisations": initialisations, "together": together}
-pairs = recipes.inr_pairs(shapes, settings, **start)
+pairs = recipes.of(run.params)
 inrs = recipes.load(run.recipe(recipes.make(pairs, device=device)))
-network = settings.network(device)
+network = inrs.settings.network(device)
 
 # %% tags=["remove-output"]
 from onebasin.shapes import hyper_recipe
@@ -168,7 +170,7 @@ def noted(shape, source, what):
 def curve(shape, other):
     """Loss along the line from network 0 of a shape."""
     surface = data.surface(shape)
-    held_out = fitting.held_out_points(surface, settings, Counts().scaled(points), device)
+    held_out = fitting.held_out_points(surface, inrs.settings, Counts().scaled(points), device)
     return loss_along_line(network, network_of(shape, 0), other, fitting.bce, held_out).loss.cpu()
 
 
@@ -301,7 +303,7 @@ for source in draw.SOURCES:
         way = torch.stack([noted(shape, source, f"to_{end}") for shape in controlled])
         arrays[f"{source}_{end}"] = way
         rows[f"{source}_{end}"] = book.metric(way[:, -1])
-apart = [hyper.relative_distance(network_of(s, 2), network_of(s, 0)) for s in controlled]
+apart = [hyper.distance_in_norms(network_of(s, 2), network_of(s, 0)) for s in controlled]
 rows["apart"], arrays["apart"] = book.metric(apart), torch.tensor(apart).mean()
 _ = run.record(
     "controls", method=draw.METHOD, metrics=rows, seeds=[*range(len(controlled))], arrays=arrays

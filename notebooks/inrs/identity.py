@@ -28,7 +28,7 @@ from onebasin import apply, book, seeds
 from onebasin.data import shapes as data
 from onebasin.matching import activation_match, weight_match
 from onebasin.plotting import variations as draw
-from onebasin.shapes import Counts, fitting, queries, recipes
+from onebasin.shapes import Counts, queries, recipes
 from onebasin.symmetry import Permutation
 
 # %% tags=["parameters"]
@@ -83,11 +83,8 @@ run = book.start(
 # stay of $1/d$ is chance.
 
 # %% tags=["remove-output"]
-settings = fitting.Settings(width=width, batch=batch, counts=Counts().scaled(samples))
-options = {"initialisations": initialisations, "together": together}
-recipe = recipes.inr_pairs(shapes, settings, **options)
-inrs = recipes.load(run.recipe(recipes.make(recipe, device=device)))
-network = settings.network(device)
+inrs = recipes.load(run.recipe(recipes.make(recipes.of(run.params), device=device)))
+network = inrs.settings.network(device)
 spec = network.spec
 
 

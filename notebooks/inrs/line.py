@@ -101,17 +101,14 @@ run = book.start(
 
 
 # %%
-def fitted(names, per_step=batch, units=width, initialisations=initialisations):
-    """The INRs of these shapes, from the store or made now."""
-    counts = Counts().scaled(samples)
-    settings = fitting.Settings(width=units, batch=per_step, counts=counts)
-    options = {"initialisations": initialisations, "together": together}
-    recipe = recipes.inr_pairs(names, settings, **options)
+def fitted(**changes):
+    """The INRs of this chapter's parameters, some of them changed, from the store or made now."""
+    recipe = recipes.of(run.params, **changes)
     return recipes.load(run.recipe(recipes.make(recipe, device=device)))
 
 
 # %% tags=["remove-output"]
-inrs = fitted(shapes)
+inrs = fitted()
 network = inrs.settings.network(device)
 others = range(2, 2 + initialisations)
 
@@ -360,7 +357,7 @@ _ = run.claim("inr-am-like-diff", correlation=alike, share=still_two, control=co
 # side by side: all else, the initial weights included, is equal.
 
 # %% tags=["remove-output"]
-larger = fitted([study], batch_larger)
+larger = fitted(shapes=[study], batch=batch_larger)
 for method in matched:
     fewer = loss[method][shape_of[method] == shapes.index(study)]
     more = curve(larger, study, method)
@@ -397,7 +394,8 @@ run.show(draw.draw_batch, "batch", height=3.2)
 # %%
 def widened(units):
     """Curves at another width on a fine line, as trained and after weight matching."""
-    made = inrs if units == width else fitted([study], units=units, initialisations=2)
+    changes = {"shapes": [study], "width": units, "initialisations": 2}
+    made = inrs if units == width else fitted(**changes)
     net, surface = made.settings.network(device), data.surface(study)
     held_out = fitting.held_out_points(surface, made.settings, Counts().scaled(2000), device)
     ref, other = pair(made, study, [2, 3])

@@ -84,8 +84,8 @@ run = book.start(
 # the first layer with those of every other layer:
 
 # %% tags=["remove-output"]
-settings = fitting.Settings(width=width, batch=batch, counts=Counts().scaled(samples))
-network = settings.network(device)
+inrs = recipes.load(run.recipe(recipes.make(recipes.of(run.params), device=device)))
+network = inrs.settings.network(device)
 spec = network.spec
 fresh = initialise(network, range(draws), stream="first-layer")
 sizes = {name: tensor.abs().flatten(1).mean(1).cpu() for name, tensor in fresh.items()}
@@ -125,11 +125,6 @@ _ = run.claim("inr-first-layer", ratio=book.measured(book.bootstrap(smallest)))
 #
 # ```{source} onebasin.matching.preprocess.minmax_paired
 # ```
-
-# %% tags=["remove-output"]
-options = {"initialisations": initialisations, "together": together}
-recipe = recipes.inr_pairs(shapes, settings, **options)
-inrs = recipes.load(run.recipe(recipes.make(recipe, device=device)))
 
 
 # %%
@@ -203,7 +198,7 @@ lambdas = torch.linspace(0, 1, 25)
 curves, elements = {kind: [] for kind in ("none", *shown)}, {kind: [] for kind in shown}
 for shape in shapes:
     surface, (ref, other) = data.surface(shape), pairs(shape)
-    held_out = fitting.held_out_points(surface, settings, Counts().scaled(points), device)
+    held_out = fitting.held_out_points(surface, inrs.settings, Counts().scaled(points), device)
     for kind in curves:
         with run.clock("path"):
             moved = other

@@ -87,11 +87,8 @@ run = book.start(
 
 
 # %% tags=["remove-output"]
-settings = fitting.Settings(width=width, batch=batch, counts=Counts().scaled(samples))
-options = {"initialisations": initialisations, "together": together}
-recipe = recipes.inr_pairs(shapes, settings, **options)
-inrs = recipes.load(run.recipe(recipes.make(recipe, device=device)))
-network = settings.network(device)
+inrs = recipes.load(run.recipe(recipes.make(recipes.of(run.params), device=device)))
+network = inrs.settings.network(device)
 surfaces = {name: data.surface(name) for name in shapes}
 lambdas = torch.linspace(0, 1, 25)
 
@@ -128,7 +125,7 @@ def between(shape, kind):
 # %%
 def asked(shape):
     """Points around an independent sample of the surface, and their labels."""
-    return fitting.held_out_points(surfaces[shape], settings, Counts().scaled(points), device)
+    return fitting.held_out_points(surfaces[shape], inrs.settings, Counts().scaled(points), device)
 
 
 def look(line, x, y):

@@ -100,11 +100,8 @@ run = book.start(
 # percentile only 60 % would go. The library knows both readings.
 
 # %% tags=["remove-output"]
-settings = fitting.Settings(width=width, batch=batch, counts=Counts().scaled(samples))
-options = {"initialisations": initialisations, "together": together}
-recipe = recipes.inr_pairs(shapes, settings, **options)
-inrs = recipes.load(run.recipe(recipes.make(recipe, device=device)))
-network = settings.network(device)
+inrs = recipes.load(run.recipe(recipes.make(recipes.of(run.params), device=device)))
+network = inrs.settings.network(device)
 spec = network.spec
 surfaces = {name: data.surface(name) for name in shapes}
 firsts = inrs.pick([inrs.index(name, 0) for name in shapes], device)
@@ -275,7 +272,7 @@ run.show(draw.draw_gallery, "gallery", height=4.8, share=False)
 # %%
 def health(k, shape):
     """Correlation with the labels, and share of surface points the search accepts, per level."""
-    x, y = fitting.held_out_points(surfaces[shape], settings, Counts().scaled(points), device)
+    x, y = fitting.held_out_points(surfaces[shape], inrs.settings, Counts().scaled(points), device)
     states = pruned({name: t[k] for name, t in firsts.items()}, percent)
     predicted = torch.sigmoid(answers(network, states, x))[..., 0].cpu()
     label = y[:, 0].cpu()
@@ -340,7 +337,9 @@ kinds, lambdas, cut_by = ("same", "none", "weight"), torch.linspace(0, 1, 25), s
 loss = {(kind, fraction): [] for kind in kinds for fraction in (cut_by, 0.0)}
 chamfer, shown = {kind: [] for kind in kinds}, {}
 for shape in shapes:
-    held_out = fitting.held_out_points(surfaces[shape], settings, Counts().scaled(points), device)
+    held_out = fitting.held_out_points(
+        surfaces[shape], inrs.settings, Counts().scaled(points), device
+    )
     for kind, fraction in loss:
         every = between(shape, kind, fraction)
         with run.clock("path"):

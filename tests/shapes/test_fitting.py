@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from onebasin import profiles
 from onebasin.data.shapes import surface
 from onebasin.errors import InputError, SliceEnd
 from onebasin.networks import call
@@ -102,6 +103,10 @@ def test_the_laptop_artifact_keeps_its_key():
     shapes = [f"modelnet40_meshes/{name}_0001" for name in ("airplane", "bathtub", "bed")]
     shapes += [f"modelnet40_meshes/{name}_0001" for name in ("chair", "lamp", "toilet")]
     assert recipes.inr_pairs(shapes, Settings(batch=2500)).key == "fdde48ed00dcd683"
+    chapters = ("line", "predictions", "identity", "minmax", "pruning", "hyper")
+    params = [profiles.resolve(f"inrs/{chapter}", "laptop") for chapter in chapters]
+    assert {recipes.of(one).key for one in params} == {"fdde48ed00dcd683"}
+    assert recipes.of(params[0], width=64).params["settings"]["width"] == 64
 
 
 def test_bad_requests_are_refused():

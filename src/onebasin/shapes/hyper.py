@@ -278,10 +278,10 @@ def _between(ref: State, new: State, lambdas: Float[Tensor, " models"]) -> dict[
 
 @torch.no_grad()
 def _distances(state: State, ref: State, other: State) -> tuple[float, float]:
-    return relative_distance(state, ref), relative_distance(state, other)
+    return distance_in_norms(state, ref), distance_in_norms(state, other)
 
 
-def relative_distance(state: State, target: State) -> float:
+def distance_in_norms(state: State, target: State) -> float:
     """Norm of the difference of all weights over the norm of ``target``."""
     squares = sum((state[n].double() - target[n].double()).square().sum() for n in target)
     return float((squares / sum(t.double().square().sum() for t in target.values())) ** 0.5)

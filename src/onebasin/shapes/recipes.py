@@ -20,6 +20,7 @@ from onebasin import artifacts
 from onebasin.data import shapes as sources
 from onebasin.errors import InputError
 from onebasin.shapes.fitting import Settings, fit
+from onebasin.shapes.udf import Counts
 
 NAME = "inr-pairs"
 #: How a shape is placed before clouds are drawn from it.
@@ -97,6 +98,20 @@ def inr_pairs(
     params = {"settings": settings.to_json(), "shared": _SHARED, "frame": FRAME, "dtype": "float32"}
     data = sources.sources(list(shapes))
     return artifacts.Recipe(NAME, params, data, shards, budget_seconds=budget_seconds)
+
+
+def of(params: Mapping[str, Any], **changes: Any) -> artifacts.Recipe:
+    """The recipe of a chapter's parameters, so that chapters that name the same share networks.
+
+    Args:
+        params: ``shapes``, ``width``, ``samples``, ``batch``, ``initialisations`` and ``together``.
+        changes: What takes the place of some of them.
+    """
+    own = {**params, **changes}
+    counts = Counts().scaled(own["samples"])
+    settings = Settings(width=own["width"], batch=own["batch"], counts=counts)
+    common = {name: own[name] for name in ("initialisations", "together")}
+    return inr_pairs(own["shapes"], settings, **common)
 
 
 def make(
