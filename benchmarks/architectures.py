@@ -51,8 +51,8 @@ def compare(name: str, rounds: int, others: tuple[str, ...]) -> list[tuple]:
     network = NETWORKS[name]()
     spec: Spec = network.spec  # type: ignore[assignment]
     ref, other = planted(network)
-    (plain, mine), (_, theirs) = spec.unfold(ref), spec.unfold(other)
-    moving = plain.only(plain.compared)
+    (_, mine), (_, theirs) = spec.unfold(ref), spec.unfold(other)
+    moving = spec.matched
     mine, theirs = ({n: side[n].float() for n in moving.axes} for side in (mine, theirs))
     runs = {
         "onebasin": lambda: weight_match(spec, ref, other),
@@ -93,7 +93,7 @@ def stacks(rounds: int, models: int = 32) -> None:
     sides = stack(refs), stack(others)
     both = list(zip(refs, others, strict=True))
     plain = [tuple(spec.unfold(state)[1] for state in pair) for pair in both]
-    moving = spec.unfold(refs[0])[0].only(spec.unfold(refs[0])[0].compared)
+    moving = spec.matched
     runs = {
         "stack": lambda: weight_match(spec, *sides),
         "loop of our single calls": lambda: [weight_match(spec, *pair) for pair in both],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -11,8 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from onebasin import seeds
+from onebasin.matching import sweeps
 from onebasin.matching.nested import solve_family, total_value
-from onebasin.matching.similarity import GroupTerms, RunningSimilarity, inner_product
+from onebasin.matching.similarity import GroupTerms, RunningSimilarity, inner_product, norms
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State
 
@@ -21,38 +23,17 @@ Family: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class WeightOptions:
-    """Options of :func:`weight_match`.
-
-    Args:
-        max_sweeps: Sweeps after which to give up.
-        rtol: A permutation is replaced only if the objective rises by more than ``rtol`` times the
-            most it could be, the product of the norms of the weights that carry the group.
-        restarts: Starts in all; the first from ``init``, the others from random permutations. The
-            best end is returned.
-        skip: Pass over groups whose neighbours did not change since their last assignment. The
-            result is the same.
-        order: Groups in the order of every sweep; ``None`` for a new random order each sweep.
-            Groups that share blocks are solved together, where the first of them stands.
-    """
-
-    max_sweeps: int = 100
-    rtol: float = 1e-12
-    restarts: int = 1
-    skip: bool = True
-    order: Sequence[str] | None = None
+class WeightOptions(sweeps.Limits):
+    """Options of :func:`weight_match`: the limits of its descent, and nothing else."""
 
 
-def sweep_orders(spec: Spec, options: WeightOptions, *ids: int) -> Iterator[tuple[Family, ...]]:
+def sweep_orders(spec: Spec, options: WeightOptions, *ids: int) -> Iterator[Sequence[Family]]:
     """The order of the families in each sweep, without end; ``ids`` number the random stream."""
-    generator = seeds.stream("weight-match-order", *ids)
-    while True:
-        if options.order is not None:
-            of = {group: family for family in spec.families for group in family}
-            yield tuple(dict.fromkeys(of[group] for group in options.order))
-        else:
-            shuffled = torch.randperm(len(spec.families), generator=generator).tolist()
-            yield tuple(spec.families[k] for k in shuffled)
+    fixed = None
+    if options.order is not None:
+        of = {group: family for family in spec.families for group in family}
+        fixed = tuple(dict.fromkeys(of[group] for group in options.order))
+    return sweeps.orders(spec.families, fixed, "weight-match-order", *ids)
 
 
 class Pairs:
@@ -61,7 +42,11 @@ class Pairs:
     def __init__(self, spec: Spec, ref: State, other: State) -> None:
         self.spec, self.ref, self.other = spec, ref, other
         self.terms = {group: GroupTerms(spec, ref, other, group) for group in spec.groups}
-        self.count = len(next(iter(ref.values())))
+        mine, theirs = norms(spec, ref), norms(spec, other)
+        self.scale = {
+            family: torch.stack([mine[group] * theirs[group] for group in family]).sum(0)
+            for family in spec.families
+        }
         self.touched = {family: self._touched(family) for family in spec.families}
 
     def _touched(self, family: Family) -> frozenset[Family]:
@@ -79,105 +64,59 @@ class Pairs:
         return inner_product(self.spec, self.ref, Permutation(self.spec, perms).act(self.other))
 
 
-@dataclass
-class Descent:
-    """One coordinate descent in progress: where every pair stands."""
-
-    perms: dict[str, Int[Tensor, "models _"]]
-    objective: Float[Tensor, " models"]
-    stale: dict[Family, Tensor]  # [models] whether a neighbour changed since its last solve
-    history: list[Tensor]
-    sweeps: Int[Tensor, " models"]
-    active: Tensor  # [models] pairs whose last sweep changed something
-    running: dict[str, RunningSimilarity]
+Perms: TypeAlias = dict[str, Int[Tensor, "models _"]]
+Descent: TypeAlias = sweeps.Walk[Family, Perms]
 
 
-def _descend(
-    pairs: Pairs, start: dict[str, Tensor], orders: Iterator[tuple[Family, ...]], options
-) -> Descent:
-    objective = pairs.objective(start)
-    everyone = torch.ones(pairs.count, dtype=torch.bool, device=objective.device)
-    now = Descent(
-        perms=dict(start),
-        objective=objective,
-        stale={family: everyone.clone() for family in pairs.spec.families},
-        history=[objective],
-        sweeps=torch.zeros_like(everyone, dtype=torch.long),
-        active=everyone.clone(),
-        running={group: RunningSimilarity(terms) for group, terms in pairs.terms.items()},
-    )
-    for _ in range(options.max_sweeps):
-        moved = torch.zeros_like(everyone)
-        for family in next(orders):
-            chosen = (now.active & now.stale[family]) if options.skip else now.active
-            moved |= _update(pairs, now, family, chosen.nonzero().squeeze(-1), options.rtol)
-        now.sweeps += now.active
-        now.history.append(now.objective)
-        now.active = now.active & moved
-        if not now.active.any():
-            break
-    return now
+def best_start(pairs: Pairs, init: Perms, seed: int, options: WeightOptions) -> Descent:
+    """Run every start and keep, pair by pair, the end with the largest objective."""
+
+    def run(restart: int) -> Descent:
+        start = _random_start(pairs.spec, init, seed, restart) if restart else dict(init)
+        running = {group: RunningSimilarity(terms) for group, terms in pairs.terms.items()}
+        return sweeps.descend(
+            start,
+            pairs.objective(start),
+            sweep_orders(pairs.spec, options, seed, restart),
+            partial(_solve, pairs, running, options.rtol),
+            keys=pairs.spec.families,
+            limits=options,
+        )
+
+    def choose(wins: Tensor, new: Perms, old: Perms) -> Perms:
+        return {group: torch.where(wins, new[group], old[group]) for group in old}
+
+    return sweeps.best_of(run, options, choose)
 
 
-def _update(
-    pairs: Pairs, now: Descent, family: Family, chosen: Int[Tensor, " pairs"], rtol: float
+def _solve(
+    pairs: Pairs,
+    running: dict[str, RunningSimilarity],
+    rtol: float,
+    now: Descent,
+    family: Family,
+    chosen: Int[Tensor, " pairs"],
 ) -> Tensor:
     """Solve one family of the chosen pairs; returns which of all pairs changed."""
-    changed = torch.zeros_like(now.active)
-    if len(chosen) == 0:
-        return changed
-    now.stale[family][chosen] = False
-    similar = {group: now.running[group].at(now.perms, chosen) for group in family}
-    old = {group: now.perms[group][chosen] for group in family}
+    similar = {group: running[group].at(now.at, chosen) for group in family}
+    old = {group: now.at[group][chosen] for group in family}
     new = solve_family(pairs.spec, similar)
     gain = total_value(similar, new) - total_value(similar, old)
     if family in pairs.touched[family]:  # on two axes of one tensor: no longer linear in it
-        trial = {group: now.perms[group].index_copy(0, chosen, new[group]) for group in family}
-        gain = (pairs.objective({**now.perms, **trial}) - now.objective)[chosen]
-    scale = torch.stack([pairs.terms[group].scale for group in family]).sum(0)
-    better = gain > rtol * scale[chosen]
-    changed[chosen] = better
+        trial = {group: now.at[group].index_copy(0, chosen, new[group]) for group in family}
+        gain = (pairs.objective({**now.at, **trial}) - now.objective)[chosen]
+    better = gain > rtol * pairs.scale[family][chosen]
     for group in family:
         kept = torch.where(better.unsqueeze(-1), new[group], old[group])
-        now.perms[group] = now.perms[group].index_copy(0, chosen, kept)
-    now.objective = now.objective.index_add(0, chosen, torch.where(better, gain, 0.0))
+        now.at[group] = now.at[group].index_copy(0, chosen, kept)
+    changed = now.moved(chosen, better, gain)
     for other in pairs.touched[family]:
         now.stale[other] |= changed
     return changed
 
 
-def best_start(pairs: Pairs, init: dict[str, Tensor], seed: int, options) -> Descent:
-    """Run every start and keep, pair by pair, the end with the largest objective."""
-    best = _descend(pairs, init, sweep_orders(pairs.spec, options, seed, 0), options)
-    for restart in range(1, options.restarts):
-        start = _random_start(pairs.spec, init, seed, restart)
-        found = _descend(pairs, start, sweep_orders(pairs.spec, options, seed, restart), options)
-        best = _better(best, found)
-    return best
-
-
-def _random_start(
-    spec: Spec, init: dict[str, Tensor], seed: int, restart: int
-) -> dict[str, Tensor]:
+def _random_start(spec: Spec, init: Perms, seed: int, restart: int) -> Perms:
     generator = seeds.stream("weight-match-start", seed, restart)
     sizes = {group: perm.shape[-1] for group, perm in init.items()}
     drawn = Permutation.random(spec, sizes, generator).perms
     return {group: drawn[group].to(perm.device).expand_as(perm) for group, perm in init.items()}
-
-
-def _better(old: Descent, new: Descent) -> Descent:
-    wins = new.objective > old.objective
-    length = max(len(old.history), len(new.history))
-    pasts = [run.history + run.history[-1:] * (length - len(run.history)) for run in (old, new)]
-    return Descent(
-        perms={
-            group: torch.where(wins.unsqueeze(-1), new.perms[group], old.perms[group])
-            for group in old.perms
-        },
-        objective=torch.where(wins, new.objective, old.objective),
-        stale={},
-        history=[torch.where(wins, theirs, mine) for mine, theirs in zip(*pasts, strict=True)],
-        sweeps=torch.where(wins, new.sweeps, old.sweeps),
-        active=torch.where(wins, new.active, old.active),
-        running={},
-    )

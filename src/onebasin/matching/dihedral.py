@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from onebasin.errors import InputError
+from onebasin.matching import sweeps
 from onebasin.matching.measured import MeasuredProblem, Moments, check_moments
 from onebasin.matching.result import Match
 from onebasin.matching.signed import Signed
@@ -30,8 +31,8 @@ SINE_MOMENT = 0.5
 
 
 @dataclass(frozen=True)
-class DihedralOptions:
-    """Options of :func:`dihedral_match`.
+class DihedralOptions(sweeps.Limits):
+    """Options of :func:`dihedral_match`, besides the limits of its descent.
 
     Args:
         moves: ``"sign-phase"`` for the full group, ``"sign"`` for permutations and signs.
@@ -41,24 +42,12 @@ class DihedralOptions:
         input_moment: Mean square of one coordinate of the data, used by the derived weighing; 1/3
             for coordinates uniform in [-1, 1].
         bias: Further factor on the bias term.
-        max_sweeps: Sweeps after which to give up.
-        rtol: A layer is changed only if the objective rises by more than ``rtol`` times the product
-            of the norms of the weights that carry the group.
-        restarts: Starts in all; the first from ``init``, the others from random elements. The best
-            end is returned.
-        skip: Pass over groups whose neighbours did not change. The result is the same.
-        order: Groups in the order of every sweep; ``None`` for a new random order each sweep.
     """
 
     moves: Literal["sign", "sign-phase"] = "sign-phase"
     weighing: Literal["derived", "plain"] = "derived"
     input_moment: float = 1 / 3
     bias: float = 1.0
-    max_sweeps: int = 100
-    rtol: float = 1e-12
-    restarts: int = 1
-    skip: bool = True
-    order: Sequence[str] | None = None
 
 
 def dihedral_match(
@@ -112,7 +101,7 @@ def dihedral_match(
     models, sizes = spec.models(ref), spec.sizes(ref)
     device = next(iter(ref.values())).device
     start = _start(spec, init, sizes, models, omega=omega, options=options)
-    moving = spec.only(spec.compared)
+    moving = spec.matched
     if moments is not None:
         check_moments(moving, moments, ref)
     left, right = (_as_stack(moving, state, models) for state in (ref, other))
@@ -129,8 +118,11 @@ def dihedral_match(
         return walk, problem.nearest(walk.at, omega=omega)
 
     parts = spread(work, range(0, models or 1, size), device)
-    whole = _join(spec, parts, single=models is None)
-    return whole.warn_unless_converged(f"max_sweeps={options.max_sweeps}")
+    whole = replace(Dihedral.concatenate([element for _, element in parts]), spec=spec)
+    single = models is None
+    element = whole.select(0) if single else whole
+    match = sweeps.joined(element, [walk for walk, _ in parts], single=single)
+    return match.warn_unless_converged(f"max_sweeps={options.max_sweeps}")
 
 
 @register(name="sign", label="signs", colour="#8868E8", marker=">", dash="-.", cost="assignments")
@@ -197,21 +189,6 @@ def _part(moments: Mapping[str, Moments] | None, part: slice) -> dict[str, Momen
     return {n: Moments(mean[part], covariance[part]) for n, (mean, covariance) in stacks.items()}
 
 
-def _join(spec: Spec, parts: list[tuple[Walk, Dihedral]], *, single: bool) -> Match[Dihedral]:
-    walks = [walk for walk, _ in parts]
-    length = max(len(walk.history) for walk in walks)
-    pasts = [torch.stack(w.history + w.history[-1:] * (length - len(w.history))) for w in walks]
-    drop = (lambda tensor: tensor.squeeze(-1)) if single else (lambda tensor: tensor)
-    element = replace(Dihedral.concatenate([element for _, element in parts]), spec=spec)
-    return Match(
-        element=element.select(0) if single else element,
-        objective=drop(torch.cat([walk.objective for walk in walks])),
-        history=drop(torch.cat(pasts, 1)),
-        sweeps=drop(torch.cat([walk.sweeps for walk in walks])),
-        converged=drop(torch.cat([~walk.active for walk in walks])),
-    )
-
-
 def _start(
     spec: Spec,
     init: Dihedral | Permutation | None,
@@ -267,9 +244,4 @@ def _check(spec: Spec, omega: float, options: DihedralOptions) -> None:
     for name in ("input_moment", "bias"):
         if not 0 < getattr(options, name) < math.inf:
             raise InputError(f"options.{name}", getattr(options, name), "must be positive")
-    for name, least in (("max_sweeps", 1), ("restarts", 1), ("rtol", 0)):
-        if not getattr(options, name) >= least:
-            raise InputError(f"options.{name}", getattr(options, name), f"must be {least} or more")
-    if options.order is not None and sorted(options.order) != sorted(spec.groups):
-        remedy = f"must name each group once: {list(spec.groups)}"
-        raise InputError("options.order", list(options.order), remedy)
+    options.check(spec)

@@ -40,6 +40,11 @@ class Signed:
     inner: dict[str, Int[Tensor, "pairs _"]]
     outer: dict[str, Int[Tensor, "pairs _"]]
 
+    @property
+    def parts(self) -> tuple[dict[str, Tensor], ...]:
+        """Permutations and the two signs, in the order of :data:`Units`."""
+        return self.perms, self.inner, self.outer
+
     def rows(self, signs: Mapping[str, Tensor]) -> dict[str, Int[Tensor, "pairs _"]]:
         """Index of each unit in a list of all units followed by their negatives."""
         return {g: perm + perm.shape[-1] * (signs[g] < 0) for g, perm in self.perms.items()}
@@ -52,7 +57,7 @@ class Signed:
 
     def changed(self, group: str, chosen: Int[Tensor, " pairs"], units: Units) -> Signed:
         """The same with other units of one group in the chosen pairs."""
-        parts = [dict(part) for part in (self.perms, self.inner, self.outer)]
+        parts = [dict(part) for part in self.parts]
         for part, values in zip(parts, units, strict=True):
             part[group] = part[group].index_copy(0, chosen, values)
         return Signed(*parts)

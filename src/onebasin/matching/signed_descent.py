@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from onebasin import seeds
+from onebasin.matching import sweeps
 from onebasin.matching.signed import (
     Scores,
     Signed,
@@ -138,85 +141,47 @@ class Problem:
         return new - old
 
 
-@dataclass
-class Walk:
-    """One descent in progress: where every pair stands."""
-
-    at: Signed
-    objective: Float[Tensor, " pairs"]
-    stale: dict[str, Tensor]  # group -> [pairs] whether a neighbour changed since its last solve
-    history: list[Tensor]
-    sweeps: Int[Tensor, " pairs"]
-    active: Tensor  # [pairs] whose last sweep changed something
+#: A descent of sine units.
+Walk: TypeAlias = sweeps.Walk[str, Signed]
 
 
 def best_walk(problem: Problem, start: Signed | None, seed: int, options) -> Walk:
     """Run every start and keep, pair by pair, the end with the largest objective."""
-    start = problem.forward() if start is None else start
-    best = _walk(problem, start, _orders(problem.spec, options, seed, 0), options)
-    for restart in range(1, options.restarts):
-        drawn = _random_start(problem, start, seed, restart)
-        found = _walk(problem, drawn, _orders(problem.spec, options, seed, restart), options)
-        best = _better(best, found)
-    return best
+    first = problem.forward() if start is None else start
+    groups = problem.spec.groups
+    fixed = None if options.order is None else tuple(options.order)
+
+    def run(restart: int) -> Walk:
+        at = _random_start(problem, first, seed, restart) if restart else first
+        problem.restart()
+        order = sweeps.orders(groups, fixed, "dihedral-match-order", seed, restart)
+        solve = partial(_solve, problem, options.rtol)
+        return sweeps.descend(at, problem.objective(at), order, solve, keys=groups, limits=options)
+
+    return sweeps.best_of(run, options, _choose)
 
 
-def _orders(spec: Spec, options, *ids: int) -> Iterator[tuple[str, ...]]:
-    generator = seeds.stream("dihedral-match-order", *ids)
-    while True:
-        if options.order is not None:
-            yield tuple(options.order)
-        else:
-            shuffled = torch.randperm(len(spec.groups), generator=generator).tolist()
-            yield tuple(spec.groups[k] for k in shuffled)
-
-
-def _walk(problem: Problem, start: Signed, orders: Iterator[tuple[str, ...]], options) -> Walk:
-    objective = problem.objective(start)
-    everyone = torch.ones(problem.count, dtype=torch.bool, device=objective.device)
-    problem.restart()
-    now = Walk(
-        at=start,
-        objective=objective,
-        stale={group: everyone.clone() for group in problem.spec.groups},
-        history=[objective],
-        sweeps=torch.zeros_like(everyone, dtype=torch.long),
-        active=everyone.clone(),
-    )
-    for _ in range(options.max_sweeps):
-        moved = torch.zeros_like(everyone)
-        for group in next(orders):
-            chosen = (now.active & now.stale[group]) if options.skip else now.active
-            moved |= _update(problem, now, group, chosen.nonzero().squeeze(-1), options.rtol)
-        now.sweeps += now.active
-        now.history.append(now.objective)
-        now.active = now.active & moved
-        if not now.active.any():
-            break
-    return now
-
-
-def _update(
-    problem: Problem, now: Walk, group: str, chosen: Int[Tensor, " pairs"], rtol: float
+def _solve(
+    problem: Problem, rtol: float, now: Walk, group: str, chosen: Int[Tensor, " pairs"]
 ) -> Tensor:
     """Solve one group of the chosen pairs; returns which of all pairs changed."""
-    changed = torch.zeros_like(now.active)
-    if len(chosen) == 0:
-        return changed
-    now.stale[group][chosen] = False
     scores = problem.scores(group, now.at, chosen)
-    old = [part[group][chosen] for part in (now.at.perms, now.at.inner, now.at.outer)]
+    old = [part[group][chosen] for part in now.at.parts]
     new = scores.solve()
     gain = problem.gain(scores, group, now.at, chosen, (old, new))
     better = gain > rtol * problem.scale[group][chosen]
-    changed[chosen] = better
     pairs = zip(new, old, strict=True)
     kept = [torch.where(better.unsqueeze(-1), theirs, mine) for theirs, mine in pairs]
     now.at = now.at.changed(group, chosen, kept)
-    now.objective = now.objective.index_add(0, chosen, torch.where(better, gain, 0.0))
+    changed = now.moved(chosen, better, gain)
     for neighbour in problem.spec.neighbours(group):
         now.stale[neighbour] |= changed
     return changed
+
+
+def _choose(wins: Tensor, new: Signed, old: Signed) -> Signed:
+    both = zip(new.parts, old.parts, strict=True)
+    return Signed(*({g: torch.where(wins, a[g], b[g]) for g in b} for a, b in both))
 
 
 def _random_start(problem: Problem, like: Signed, seed: int, restart: int) -> Signed:
@@ -230,25 +195,3 @@ def _random_start(problem: Problem, like: Signed, seed: int, restart: int) -> Si
         return {g: t.to(like.perms[g].device).expand_as(like.perms[g]) for g, t in part.items()}
 
     return Signed(spread(drawn.perms), spread(inner), spread(outer))
-
-
-def _better(old: Walk, new: Walk) -> Walk:
-    wins = new.objective > old.objective
-    length = max(len(old.history), len(new.history))
-    pasts = [run.history + run.history[-1:] * (length - len(run.history)) for run in (old, new)]
-    parts = [
-        {g: torch.where(wins.unsqueeze(-1), theirs[g], mine[g]) for g in mine}
-        for mine, theirs in (
-            (old.at.perms, new.at.perms),
-            (old.at.inner, new.at.inner),
-            (old.at.outer, new.at.outer),
-        )
-    ]
-    return replace(
-        old,
-        at=Signed(*parts),
-        objective=torch.where(wins, new.objective, old.objective),
-        history=[torch.where(wins, theirs, mine) for mine, theirs in zip(*pasts, strict=True)],
-        sweeps=torch.where(wins, new.sweeps, old.sweeps),
-        active=torch.where(wins, new.active, old.active),
-    )

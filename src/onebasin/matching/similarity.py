@@ -42,8 +42,8 @@ def group_similarity(
     Every compared tensor that carries the group takes part. Source: [ainsworth2023], eq. (2),
     Alg. 1.
     """
-    (_, ref), (spec, other) = spec.unfold(ref), spec.unfold(other)
-    spec = spec.only(spec.compared)
+    (_, ref), (_, other) = spec.unfold(ref), spec.unfold(other)
+    spec = spec.matched
     lead = 0 if spec.models(ref) is None else 1
     terms = []
     for name, axis in spec.occurrences(group):
@@ -113,7 +113,8 @@ class GroupTerms:
     """
 
     def __init__(self, spec: Spec, ref: State, other: State, group: str) -> None:
-        units, models = spec.sizes(ref)[group], len(next(iter(ref.values())))
+        first, at = spec.occurrences(group)[0]
+        models, units = len(ref[first]), ref[first].shape[at + 1]
         self.still = next(iter(ref.values())).new_zeros(models, units, units)
         self.moving: list[_Term] = []
         for name, axis in spec.occurrences(group):
@@ -129,7 +130,6 @@ class GroupTerms:
             else:
                 self.still.baddbmm_(mine.flatten(1, -2).mT, theirs.flatten(1, -2))
         self.self_coupled = any(group in term.neighbours for term in self.moving)
-        self.scale = _scale(spec, ref, group) * _scale(spec, other, group)
 
     def similarity(
         self, perms: Perms, chosen: Int[Tensor, " pairs"]
@@ -175,10 +175,14 @@ class RunningSimilarity:
         return self.total
 
 
-def _scale(spec: Spec, state: State, group: str) -> Float[Tensor, " models"]:
-    names = {name for name, _ in spec.occurrences(group)}
-    squares = [state[name].flatten(1).square().sum(-1) for name in sorted(names)]
-    return torch.stack(squares).sum(0).sqrt()
+def norms(spec: Spec, state: State) -> dict[str, Float[Tensor, " models"]]:
+    """Norm of all weights that carry a group, for each group."""
+    squares = {name: tensor.flatten(1).square().sum(-1) for name, tensor in state.items()}
+    found = {}
+    for group in spec.groups:
+        names = sorted({name for name, _ in spec.occurrences(group)})
+        found[group] = torch.stack([squares[name] for name in names]).sum(0).sqrt()
+    return found
 
 
 def _pick(tensor: Tensor, chosen: Int[Tensor, " pairs"]) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from onebasin.errors import InputError
+from onebasin.matching import sweeps
 from onebasin.matching.descent import Descent, Pairs, WeightOptions, best_start
 from onebasin.matching.identity import identity_match
 from onebasin.matching.result import Match
@@ -56,7 +57,7 @@ def weight_match(
         other: The networks to be permuted, one for each of ref.
         seed: Number of the random order of groups and of the restarts, the same for each pair.
         init: Where to start; the identity by default.
-        options: Limits and tolerances; the defaults of :class:`WeightOptions`.
+        options: Limits and tolerances; see :class:`~onebasin.matching.sweeps.Limits`.
 
     Returns:
         Permutation of ``other``; the objective is the inner product (dimensionless).
@@ -66,15 +67,15 @@ def weight_match(
     """
     options = options or WeightOptions()
     spec.check_pair(ref, other)
-    _check_options(spec, options)
+    options.check(spec)
     if not spec.groups:
         return identity_match(spec, ref, other)
     models, sizes = spec.models(ref), spec.sizes(ref)
     device = next(iter(ref.values())).device
     first = init if init is not None else Permutation.identity(spec, sizes, models)
     perms = _starts(spec, first.to(device), sizes, models or 1)
-    (plain, ref), (_, other) = spec.unfold(ref), spec.unfold(other)
-    moving = plain.only(plain.compared)
+    (_, ref), (_, other) = spec.unfold(ref), spec.unfold(other)
+    moving = spec.matched
     left, right = (_as_stack(moving, state, models) for state in (ref, other))
     size = _pairs_at_once(left, sizes, device)
 
@@ -84,22 +85,11 @@ def weight_match(
         return best_start(pairs, {g: p[part] for g, p in perms.items()}, seed, options)
 
     parts = spread(work, range(0, models or 1, size), device)
-    whole = _join(spec, parts, single=models is None)
-    return whole.warn_unless_converged(f"max_sweeps={options.max_sweeps}")
-
-
-def _join(spec: Spec, parts: list[Descent], *, single: bool) -> Match[Permutation]:
-    length = max(len(part.history) for part in parts)
-    pasts = [torch.stack(p.history + p.history[-1:] * (length - len(p.history))) for p in parts]
-    drop = (lambda tensor: tensor.squeeze(-1)) if single else (lambda tensor: tensor)
-    perms = {group: torch.cat([part.perms[group] for part in parts]) for group in spec.groups}
-    return Match(
-        element=Permutation(spec, {g: p[0] if single else p for g, p in perms.items()}),
-        objective=drop(torch.cat([part.objective for part in parts])),
-        history=drop(torch.cat(pasts, 1)),
-        sweeps=drop(torch.cat([part.sweeps for part in parts])),
-        converged=drop(torch.cat([~part.active for part in parts])),
-    )
+    whole = {group: torch.cat([part.at[group] for part in parts]) for group in spec.groups}
+    single = models is None
+    element = Permutation(spec, {g: p[0] if single else p for g, p in whole.items()})
+    match = sweeps.joined(element, parts, single=single)
+    return match.warn_unless_converged(f"max_sweeps={options.max_sweeps}")
 
 
 def _pairs_at_once(state: State, sizes: dict[str, int], device: torch.device) -> int:
@@ -123,12 +113,3 @@ def _starts(spec: Spec, init: Permutation, sizes: dict, models: int) -> dict[str
     if init.models not in (None, models):
         raise InputError("init", f"{init.models} models", f"must be single or a stack of {models}")
     return {group: perm.expand(models, -1) for group, perm in init.perms.items()}
-
-
-def _check_options(spec: Spec, options: WeightOptions) -> None:
-    for name, least in (("max_sweeps", 1), ("restarts", 1), ("rtol", 0)):
-        if not getattr(options, name) >= least:
-            raise InputError(f"options.{name}", getattr(options, name), f"must be {least} or more")
-    if options.order is not None and sorted(options.order) != sorted(spec.groups):
-        remedy = f"must name each group once: {list(spec.groups)}"
-        raise InputError("options.order", list(options.order), remedy)

@@ -139,8 +139,8 @@ class _Relaxed:
     """The objective of doubly stochastic matrices: its value, its gradient and its lines."""
 
     def __init__(self, spec: Spec, states: State) -> None:
-        plain, unfolded = spec.unfold({name: states[name] for name in spec.axes})
-        self.whole, self.spec = spec, plain.only(plain.compared)
+        _, unfolded = spec.unfold({name: states[name] for name in spec.axes})
+        self.whole, self.spec = spec, spec.matched
         self.states = {name: unfolded[name].detach().double() for name in self.spec.axes}
         self.sizes, self.models = spec.sizes(states), len(next(iter(self.states.values())))
         self.device = next(iter(self.states.values())).device

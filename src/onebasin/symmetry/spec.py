@@ -120,14 +120,23 @@ class Spec:
         units = {group: self.units[group] for group in Spec(axes).groups if group in self.units}
         return Spec(axes, nested, units, self.carried & set(axes))
 
+    @cached_property
+    def matched(self) -> Spec:
+        """The plain spec of the tensors that are compared: what weights are matched by."""
+        return self.plain.only(self.plain.compared)
+
     def occurrences(self, group: str) -> tuple[tuple[str, int], ...]:
         """Every (tensor name, axis) on which ``group`` acts."""
-        return tuple(
-            (name, axis)
-            for name, on in self.axes.items()
-            for axis, entry in enumerate(on)
-            if entry == group or group in named(entry)
-        )
+        return self._places.get(group, ())
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        found: dict[str, list[tuple[str, int]]] = {group: [] for group in self.groups}
+        for name, on in self.axes.items():
+            for axis, entry in enumerate(on):
+                for group in dict.fromkeys(named(entry)):
+                    found[group].append((name, axis))
+        return {group: tuple(places) for group, places in found.items()}
 
     def neighbours(self, group: str) -> frozenset[str]:
         """The other groups that share a tensor with ``group``: what its matching depends on."""
