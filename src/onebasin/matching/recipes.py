@@ -143,7 +143,7 @@ def _build(
     with warnings.catch_warnings():  # how long to learn was asked for, and is on record
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = straight_through_match(
-            network.spec,
+            network.spec,  # type: ignore[arg-type]
             ref,
             other,
             network=network,
