@@ -138,6 +138,38 @@ def draw_beside(panel, records: Sequence[Record]) -> None:
     _legend(panel, grid[0])
 
 
+def draw_learned(panel, records: Sequence[Record]) -> None:
+    """Barrier of every pair before and after refinement on the midpoint's loss, width by width.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One with ``widths`` and ``barrier [widths 2 pairs]``: before, after.
+    """
+    record = records[0]
+    arrays = record.load_arrays()
+    axes = panel.subplots()
+    shade = method_style(record.method)["color"]
+    for column, heights in enumerate(np.maximum(arrays["barrier"], 1e-4)):
+        ends = np.array([column - 0.22, column + 0.22])
+        axes.plot(ends, heights, color=shade, lw=0.9, zorder=1)
+        for place, values, face in zip(ends, heights, ("white", shade), strict=True):
+            label = {"white": "phases on data", shade: "refined"}[face] if not column else None
+            axes.scatter(
+                np.full(len(values), place),
+                values,
+                facecolors=face,
+                edgecolors=shade,
+                s=26,
+                label=label,
+                zorder=2,
+            )
+    widths = [str(width) for width in arrays["widths"]]
+    axes.set_xticks(range(len(widths)), widths)
+    axes.set(yscale="log", xlabel="width (units)", ylabel="barrier (nats)")
+    axes.set_xlim(-0.6, len(widths) - 0.4)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
 def _cloud(axes: Axes, points: np.ndarray) -> None:
     if len(points) >= _FEW:
         seen = project(points)
