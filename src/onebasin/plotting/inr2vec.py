@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _BLACK, _GREY, _BLUE, _RUST = "#000000", "#8C8C8C", "#005A9C", "#B23A00"
 _ROWS = ("unseen shape", "decoder's cloud", "nearest shape\nof training")
-_PAIRS = ("same", "none", "weight", "sign", "sign + phase")
+#: The method whose partners are trained, not matched.
+HYPER = "hyper-matching"
+_PAIRS = ("same", "none", "weight", "sign", "sign + phase", HYPER)
 
 
 def draw_matrix(panel, records: Sequence[Record]) -> None:

@@ -25,6 +25,8 @@ from onebasin.shapes.udf import Counts
 
 #: Kinds of population; the second is who judges an encoder that learns from the first.
 JUDGES = {"shared": "unseen", "free": "free-unseen"}
+# First number of the starts that no two INRs share; below it are those of `twice`.
+_FREE, _FREE_UNSEEN = 100, 10_000
 _PLAIN = ("train", "unseen", "twice", "starts", "together", "stretches")
 
 
@@ -66,7 +68,7 @@ class Study:
         Every INR of a free population has a start that no other has.
 
         Raises:
-            InputError: if there is no such population.
+            InputError: if there is no such population, or it needs more starts than are told apart.
         """
         again = names(self.twice)
         kept = {name.rpartition("/")[2] for name in again}
@@ -80,9 +82,11 @@ class Study:
         if kind == "shared":
             return [Member(name, stretch=stretch) for name, stretch in copies]
         if kind == "free":
-            return [Member(one, 0, 100 + k, stretch) for k, (one, stretch) in enumerate(copies)]
+            if self.starts > _FREE or len(copies) > _FREE_UNSEEN - _FREE:
+                raise InputError("starts", (self.starts, len(copies)), "at most 100, and 9,900")
+            return [Member(one, 0, _FREE + k, stretch) for k, (one, stretch) in enumerate(copies)]
         if kind == "free-unseen":
-            return [Member(name, start=10_000 + k) for k, name in enumerate(strange)]
+            return [Member(name, start=_FREE_UNSEEN + k) for k, name in enumerate(strange)]
         every = [*JUDGES, *JUDGES.values(), "twice"]
         raise InputError("kind", kind, f"choose one of {every}")
 
