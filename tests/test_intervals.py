@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from onebasin.errors import InputError
-from onebasin.intervals import bootstrap
+from onebasin.intervals import bootstrap, jackknife
 from onebasin.records import Metric
 
 
@@ -79,3 +79,35 @@ def test_labels_have_to_fit():
 def test_metric_uses_its_groups():
     metric = Metric((0.0, 0.0, 1.0), "1", ("a", "a", "b"))
     assert metric.interval().n == 2
+
+
+def test_jackknife_of_a_mean_is_the_interval_of_student():
+    from scipy import stats
+
+    values = np.random.default_rng(3).normal(size=7)
+    found = jackknife(7, lambda rows: values[rows].mean())
+    low, high = stats.t.interval(0.95, 6, loc=values.mean(), scale=stats.sem(values))
+    assert found.n == 7 and found.value == values.mean()
+    np.testing.assert_allclose([found.lo, found.hi], [low, high])
+
+
+def test_jackknife_has_no_bias_from_repeats_where_the_bootstrap_has():
+    draws = np.random.default_rng(4).normal(size=(8, 5, 40))
+
+    def start(rows):  # share of the variance that the second axis explains; pure noise here
+        kept = draws[np.asarray(rows, dtype=int)]
+        away = kept - kept.mean((0, 1))
+        return len(kept) * np.square(away.mean(0)).sum() / np.square(away).sum()
+
+    chance = (5 - 1) / (8 * 5 - 1)
+    resampled = bootstrap(list(range(8)), statistic=start, samples=500)
+    assert resampled.lo >= resampled.value - 1e-3 and resampled.hi > 1.5 * chance
+    left_out = jackknife(8, start)
+    assert left_out.lo < chance < left_out.hi < resampled.hi
+
+
+def test_jackknife_refuses_what_it_cannot_judge():
+    with pytest.raises(InputError, match="count"):
+        jackknife(2, len)
+    with pytest.raises(InputError, match="statistic"):
+        jackknife(3, lambda rows: float("nan") if 0 not in rows else 1.0)

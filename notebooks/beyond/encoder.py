@@ -321,12 +321,9 @@ run.show(draw.draw_shares, "shares", height=3.0)
 
 # %%
 def start_share(label):
-    """The start's share in the embedding with its interval over shapes."""
+    """The start's share in the embedding, with its interval by leaving out one shape at a time."""
     grid = grids["embedding"][label]
-    chosen = list(range(len(names)))
-    return book.bootstrap(
-        chosen, statistic=lambda rows: variance_shares(grid[rows.astype(int)]).start, samples=1000
-    )
+    return book.jackknife(len(names), lambda rows: variance_shares(grid[rows]).start)
 
 
 after = ("weight matching", "signs and phases", "phases on data")
@@ -367,8 +364,9 @@ _ = run.claim("siren-why-not-inr2vec", distance=best, share=book.measured(start_
 #
 # - The encoder here is narrow and was trained in minutes; how well it knows unseen shapes is measured
 #   in [its chapter](../inrs/inr2vec.py), and what it says about starts is only as good as that.
-# - The shares rest on few shapes of one category and few starts. The interval is over shapes; other starts
-#   could give other shares.
+# - The shares rest on few shapes of one category and few starts. The interval is the jackknife's over shapes:
+#   one shape is left out at a time, since resampling would repeat shapes, and repeats look like a common start.
+#   Other starts could give other shares.
 # - Few shapes and starts have shares even in pure noise: of $n$ shapes and $m$ starts the shape explains
 #   $(n-1)/(nm-1)$ of it on average, the start $(m-1)/(nm-1)$. Only what is above that says anything.
 # - "Explained by the start" after an alignment means: by which start it was, although each network was

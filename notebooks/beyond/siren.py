@@ -262,9 +262,19 @@ def read(network, states, shape):
 
 # %% [markdown]
 # ## What is left of the barrier
+#
+# One more number gives the scale: the best *constant* output, which knows no shape at all, has a
+# loss, too, and its height above the ends is what a midpoint reaches that has forgotten everything but
+# the mean of the labels. A barrier is low only if it is low beside that.
 
 
 # %%
+def blind(judged):
+    """Loss of the best constant on the points that judge."""
+    mean = judged[1].double().mean()
+    return float(fitting.bce(mean.logit().expand_as(judged[1]), judged[1].double()))
+
+
 def walked(inrs, shape, method):
     """All that is measured of the pairs of one shape."""
     net, x, judged = inrs.settings.network(device), known_points(shape), judged_points(shape)
@@ -282,6 +292,7 @@ def walked(inrs, shape, method):
         "corrected_loss": path.loss.cpu(),
         "barrier": connectivity.barrier(line).cpu(),
         "corrected": connectivity.corrected_barrier(path).cpu(),
+        "constant": blind(judged) - (line[:, 0] + line[:, -1]).cpu() / 2,
         "chamfer": read(net, connectivity.interpolate(ref, moved, 0.5), shape)[0],
         "chamfer_corrected": read(net, repair(net, ref, moved, x), shape)[0],
         "error": torch.tensor(error, dtype=torch.float64),
@@ -329,10 +340,11 @@ for method in methods:
         rows[name.replace("chamfer", "crossed")] = book.metric(crossed, "1", groups)
     rows["ends"] = finite(chamfer_ends, torch.arange(len(shapes)).repeat_interleave(2))
     rows["start"] = book.metric(here["loss"][:, 0], "nats", groups)
+    rows["constant"] = book.metric(here["constant"], "nats", groups)
     rows["error"] = book.metric(here["error"], "roundings", groups)
     rows["match"] = book.metric(here["seconds"], "seconds", groups)
     names = ("loss", "corrected_loss", "barrier", "corrected", "chamfer", "chamfer_corrected")
-    arrays = {name: here[name] for name in (*names, "shape")}
+    arrays = {name: here[name] for name in (*names, "constant", "shape")}
     arrays |= {"lambdas": torch.linspace(0, 1, stops), "names": shapes, "ends": chamfer_ends}
     run.record("path", method=method, metrics=rows, seeds=range(len(groups)), arrays=arrays)
 
@@ -351,7 +363,10 @@ for method in methods:
 # | phases on data | {measured}`beyond/siren/path.phase:barrier:.3f@largest` | {measured}`beyond/siren/path.phase:chamfer:.2g@largest` | {measured}`beyond/siren/path.phase:crossed:.2f@largest` | {measured}`beyond/siren/path.phase:corrected:.3f@largest` | {measured}`beyond/siren/path.phase:chamfer_corrected:.2g@largest` | {measured}`beyond/siren/path.phase:crossed_corrected:.2f@largest` |
 #
 # The clouds of the ends, read back in the same way, have a Chamfer distance of
-# {measured}`beyond/siren/path.none:ends:.2g@largest` to the surface.
+# {measured}`beyond/siren/path.none:ends:.2g@largest` to the surface. The best constant lies
+# {measured}`beyond/siren/path.none:constant:.3f@largest` nats above the ends: a barrier much higher than that belongs
+# to midpoints that are wrong with confidence, one near it may belong to midpoints that say nothing, and
+# only one well below it leaves room for a shape.
 
 # %% mystnb={"figure": {"name": "fig-siren-curves", "caption": "Loss along the straight line (full) and along the corrected path (dotted) between INRs of one shape that started from different draws: as trained, after weight matching, and after matching phases on data. Mean over the pairs of a shape; all panels share one axis."}, "image": {"alt": "Small panels, one per shape, of loss against position between two networks. The full curves without alignment and after weight matching rise steeply; that after matching phases has the lowest rise. The dotted curves lie below the full curves of the same colour."}}
 run.show(draw.draw_curves, "path", height=4.6)
@@ -377,12 +392,13 @@ for method in methods:
         bands = [book.bootstrap(mean) for mean in means]
         arrays[name] = torch.tensor([[b.value, b.lo, b.hi] for b in bands]).T
         rows[name] = book.metric(torch.cat(means), "nats", [w for w in widths for _ in shapes])
+    arrays["constant"] = torch.stack([per_shape(method, "constant", w).mean() for w in widths])
     for width in widths:
         crossed = torch.isnan(found[width, method]["chamfer"]).double()
         rows[f"crossed_{width}"] = book.metric(crossed, "1")
     run.record("width", method=method, metrics=rows, arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-siren-width", "caption": "Barrier on the straight line (left) and corrected barrier (right) against width, mean over shapes with 95 % intervals from resampling shapes. The two columns are different quantities."}, "image": {"alt": "Two panels of barrier against width on logarithmic axes, one curve per alignment. The curves without alignment, with activation matching and with weight matching lie high on the left; that of phases matched on data lies several-fold lower at every width; the same start is the floor. On the right all curves lie lower, in nearly the same order."}}
+# %% mystnb={"figure": {"name": "fig-siren-width", "caption": "Barrier on the straight line (left) and corrected barrier (right) against width, mean over shapes with 95 % intervals from resampling shapes. Grey: what the best constant output reaches. The two columns are different quantities."}, "image": {"alt": "Two panels of barrier against width on logarithmic axes, one curve per alignment. The curves without alignment, with activation matching and with weight matching lie high on the left; that of phases matched on data lies several-fold lower at every width; the same start is the floor. A thin grey line, the best constant, runs across both. On the right all curves lie lower, in nearly the same order."}}
 run.show(draw.draw_width, "width", height=3.8)
 
 # %% [markdown]
@@ -462,11 +478,12 @@ for tag, width in (("", refined[-1]), ("_narrow", refined[0])):
             kept = values[torch.isfinite(values)]
             rows[f"{name}_{when}{tag}"] = book.metric(kept if len(kept) else values[:1], unit)
 arrays |= {n: torch.stack([held[w][n] for w in refined]) for n in ("barrier", "corrected")}
+arrays["constant"] = torch.stack([per_shape("phase", "constant", w).mean() for w in refined])
 run.record(
     "refined", method="straight-through", metrics=rows, seeds=range(len(shapes)), arrays=arrays
 )
 
-# %% mystnb={"figure": {"name": "fig-siren-learned", "caption": "Barrier on the straight line before and after refinement on the loss of the midpoint, which starts where matching phases ended; one line per pair, one pair per shape, one column per width. Measured on points that neither matching nor refinement saw."}, "image": {"alt": "For each width, short lines from hollow marks on the left, before refinement, to filled marks on the right, after it, on a logarithmic axis of barrier in nats. Most lines fall, and they fall furthest at the smaller widths."}}
+# %% mystnb={"figure": {"name": "fig-siren-learned", "caption": "Barrier on the straight line before and after refinement on the loss of the midpoint, which starts where matching phases ended; one line per pair, one pair per shape, one column per width. Grey: what the best constant output reaches, mean of the shapes. Measured on points that neither matching nor refinement saw."}, "image": {"alt": "For each width, short lines from hollow marks on the left, before refinement, to filled marks on the right, after it, on a logarithmic axis of barrier in nats. Most lines fall, and they fall furthest at the smaller widths."}}
 run.show(draw.draw_learned, "refined", height=3.4)
 
 # %% [markdown]

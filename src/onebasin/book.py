@@ -20,11 +20,11 @@ import numpy as np
 from onebasin import claims, ledger, paths, profiles, provenance, records, registry, sidecar
 from onebasin.artifacts import Artifact
 from onebasin.errors import InputError
-from onebasin.intervals import Interval, bootstrap
+from onebasin.intervals import Interval, bootstrap, jackknife
 from onebasin.ledger import Measured, Outcome, measured
 from onebasin.records import Metric, Record
 
-__all__ = ["Interval", "Measured", "Run", "bootstrap", "measured", "metric", "start"]
+__all__ = ["Interval", "Measured", "Run", "bootstrap", "jackknife", "measured", "metric", "start"]
 
 _LOADED = time.time()  # chapters import before they start; a source edited later is not what ran
 _EDITED = "edited while it ran"

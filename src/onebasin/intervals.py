@@ -1,4 +1,4 @@
-"""Bootstrap intervals, over seeds or over groups of dependent values."""
+"""Intervals: by bootstrap over seeds or groups of dependent values, and by leaving units out."""
 
 from __future__ import annotations
 
@@ -72,6 +72,45 @@ def bootstrap(
     tail = (1 - level) / 2
     lo, hi = np.quantile(resampled, [tail, 1 - tail])
     return Interval(value, min(float(lo), value), max(float(hi), value), len(members))
+
+
+def jackknife(
+    count: int, statistic: Callable[[list[int]], float], *, level: float = 0.95
+) -> Interval:
+    r"""Jackknife interval of a statistic that repeats would bias.
+
+    .. math:: \hat\theta \pm t_{n-1}\, s, \qquad
+              s^2 = \frac{n-1}{n} \sum_i (\hat\theta_{(i)} - \bar\theta_{(\cdot)})^2
+
+    with :math:`\hat\theta_{(i)}` the statistic without unit i. A bootstrap sample holds some units
+    several times, and a statistic of how alike units are (a share of variance, a distance) takes
+    them for likeness. Leaving units out one at a time repeats none.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), ch. 11.
+
+    Args:
+        count: Units, at least three.
+        statistic: Maps the numbers of the units that are kept, ascending, to a number.
+        level: Coverage aimed at.
+
+    Returns:
+        The statistic of all units with its interval.
+
+    Raises:
+        InputError: if there are fewer than three units, or the statistic is not finite.
+    """
+    from scipy.stats import t
+
+    if count < 3:
+        raise InputError("count", count, "must be three or more units")
+    every = list(range(count))
+    value = float(statistic(every))
+    without = np.array([statistic(every[:k] + every[k + 1 :]) for k in every])
+    if not (math.isfinite(value) and np.isfinite(without).all()):
+        raise InputError("statistic", value, "must be finite, with any one unit left out as well")
+    error = math.sqrt((count - 1) * float(without.var()))
+    reach = float(t.ppf((1 + level) / 2, count - 1)) * error
+    return Interval(value, value - reach, value + reach, count)
 
 
 def _members(data: np.ndarray, groups: Sequence[object] | np.ndarray | None) -> list[np.ndarray]:

@@ -94,12 +94,12 @@ def test_clouds_stand_in_their_places_and_unfinished_ones_are_crossed(figure):
 
 def test_refinement_has_a_start_and_an_end_for_every_pair(figure):
     heights = np.array([[[0.3, 0.2, 0.4], [0.1, 0.2, 0.1]], [[0.1, 0.1, 0.1], [0.05, 0.2, 0.0]]])
-    arrays = {"widths": np.array([64, 512]), "barrier": heights}
+    arrays = {"widths": np.array([64, 512]), "barrier": heights, "constant": np.array([0.1, 0.2])}
     siren.draw_learned(figure, [Held("straight-through", arrays)])
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_xticklabels()] == ["64", "512"]
-    assert len(axes.lines) == heights[:, 0].size and axes.get_yscale() == "log"
+    assert len(axes.lines) == heights[:, 0].size + 2 and axes.get_yscale() == "log"
     drawn = np.concatenate([marks.get_offsets()[:, 1] for marks in axes.collections])
     np.testing.assert_allclose(drawn, np.maximum(heights, 1e-4).ravel())
-    assert len(axes.get_legend_handles_labels()[1]) == 2
+    assert len(axes.get_legend_handles_labels()[1]) == 3
     render(figure)

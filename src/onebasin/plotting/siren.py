@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _KINDS = {"same": "same start", "none": "different starts"}
 _COLUMNS = {"barrier": "straight line", "corrected": "corrected statistics"}
 _CURVES = ("none", "weight", "phase")
+_GREY = "#8A8A8A"  # the best constant: a level, not a method
 _FEW = 32  # points of a cloud below which it is not drawn
 
 
@@ -31,7 +32,8 @@ def draw_width(panel, records: Sequence[Record]) -> None:
     Args:
         panel: Figure or subfigure to draw on.
         records: One for each method with the arrays ``widths``, and for ``barrier`` and
-            ``corrected`` their mean over shapes and its interval ``[3 widths]``.
+            ``corrected`` their mean over shapes and its interval ``[3 widths]``; of the first
+            also ``constant [widths]``, what the best constant output reaches.
     """
     grid = panel.subplots(1, 2, sharex=True, sharey=True)
     for axes, (key, title) in zip(grid, _COLUMNS.items(), strict=True):
@@ -42,6 +44,9 @@ def draw_width(panel, records: Sequence[Record]) -> None:
             look["label"] = _KINDS.get(record.method, look["label"])
             axes.plot(arrays["widths"], mean, **look)
             band(axes, arrays["widths"], low, high, look["color"])
+        first = records[0].load_arrays()
+        if "constant" in first:
+            axes.plot(first["widths"], first["constant"], color=_GREY, lw=1, label="best constant")
         axes.set(xscale="log", yscale="log", xlabel="width (units)")
         axes.set_xticks(arrays["widths"], [str(width) for width in arrays["widths"]])
         axes.minorticks_off()
@@ -143,7 +148,8 @@ def draw_learned(panel, records: Sequence[Record]) -> None:
 
     Args:
         panel: Figure or subfigure to draw on.
-        records: One with ``widths`` and ``barrier [widths 2 pairs]``: before, after.
+        records: One with ``widths``, ``barrier [widths 2 pairs]``: before, after, and
+            ``constant [widths]``, what the best constant output reaches.
     """
     record = records[0]
     arrays = record.load_arrays()
@@ -163,6 +169,9 @@ def draw_learned(panel, records: Sequence[Record]) -> None:
                 label=label,
                 zorder=2,
             )
+    for column, level in enumerate(arrays["constant"]):
+        label = None if column else "best constant"
+        axes.plot([column - 0.4, column + 0.4], [level] * 2, color=_GREY, lw=1, label=label)
     widths = [str(width) for width in arrays["widths"]]
     axes.set_xticks(range(len(widths)), widths)
     axes.set(yscale="log", xlabel="width (units)", ylabel="barrier (nats)")
