@@ -64,3 +64,16 @@ def test_opposite_networks_have_no_arc():
     ref = unstack(STATES)[0]
     with pytest.raises(InputError, match="away"):
         slerp(ref, {name: -tensor for name, tensor in ref.items()}, 0.5)
+
+
+def test_a_network_of_zeros_is_reached_on_the_line():
+    ref, other = unstack(STATES)[:2]
+    zero = {name: torch.zeros_like(tensor) for name, tensor in other.items()}
+    for one, two in ((ref, zero), (zero, ref), (zero, zero)):
+        for name, tensor in slerp(one, two, 0.25).items():
+            assert torch.equal(tensor, torch.lerp(one[name], two[name], 0.25))
+    pairs = [{n: torch.stack([s[n], t[n]]) for n in ref} for s, t in ((ref, ref), (zero, other))]
+    together = slerp(*pairs, 0.25, stacked=True)
+    for name, tensor in slerp(ref, other, 0.25).items():
+        torch.testing.assert_close(together[name][1], tensor)
+        assert torch.equal(together[name][0], torch.lerp(ref[name], zero[name], 0.25))

@@ -126,6 +126,10 @@ def test_no_gradient_is_kept_and_the_network_is_not_changed():
     assert all(torch.equal(t, before[name]) for name, t in NET.named_parameters())
 
 
+def twice(state):
+    return {name: tensor.expand(2, *tensor.shape) for name, tensor in state.items()}
+
+
 @pytest.mark.bad_input
 def test_bad_arguments_are_refused():
     ref, other = draw(SPEC, WIDTHS, 0), draw(SPEC, WIDTHS, 1)
@@ -137,6 +141,12 @@ def test_bad_arguments_are_refused():
         ((NET, ref, other, MSE, (x, y)), {"chunk": 0}, "chunk=0"),
         ((NET, ref, other, MSE, (x[:0], y[:0])), {}, "at least one sample"),
         ((NET, ref, other, MSE, (x, y[:5])), {}, "equally many"),
+        ((NET, twice(ref), twice(other), MSE, (x.expand(2, *x.shape), y)), {}, "equally many"),
+        (
+            (NET, twice(ref), twice(other), MSE, (x.expand(3, *x.shape), y.expand(3, *y.shape))),
+            {},
+            "the 2 networks",
+        ),
         ((torch.nn.Linear(4, 3), ref, other, MSE, (x, y)), {}, "lacks the network's parameter"),
     ]:
         with pytest.raises(InputError, match=words):

@@ -8,6 +8,7 @@ from torch import nn
 
 from onebasin.errors import InputError
 from onebasin.networks import (
+    READY,
     Batches,
     Mlp,
     Siren,
@@ -18,6 +19,7 @@ from onebasin.networks import (
     train,
     unstack,
 )
+from onebasin.networks.population import per_model
 from onebasin.networks.siren import shared_initialisation
 from onebasin.seeds import stream
 
@@ -151,6 +153,37 @@ def test_call_equals_the_module(kind):
         torch.testing.assert_close(call(network, member, x[0]), network(x[0]))
 
 
+IMAGES = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(3 * 4, 2))
+
+
+@pytest.mark.parametrize("kind", ["siren", "foreign", "images", "cnn"])
+@pytest.mark.parametrize("samples", [1, 3, 4])
+def test_shared_inputs_are_told_from_own_ones_whatever_their_number(kind, samples):
+    network = {"images": lambda: IMAGES, "cnn": READY["cnn"].small} | NETWORKS
+    network = network[kind]().eval()
+    one = {"images": (2, 4, 4), "cnn": READY["cnn"].small_sample}.get(kind, (3,))
+    states = initialise(network, [0, 5, 7])  # as many networks as samples, or one more or fewer
+    shared = torch.randn(samples, *one, generator=stream("shared"))
+    own = torch.randn(3, samples, *one, generator=stream("own"))
+    assert not per_model(network, shared, 3) and per_model(network, own, 3)
+    for k, member in enumerate(unstack(states)):
+        torch.testing.assert_close(call(network, states, shared)[k], call(network, member, shared))
+        torch.testing.assert_close(call(network, states, own)[k], call(network, member, own[k]))
+
+
+@pytest.mark.bad_input
+def test_inputs_of_another_number_of_networks_are_refused():
+    states = initialise(IMAGES, [0, 1])
+    with pytest.raises(InputError, match=r"first must count the 2 networks; .* input_dims"):
+        call(IMAGES, states, torch.zeros(3, 5, 2, 4, 4))
+    sequences = nn.Sequential(nn.Linear(3, 2))
+    sequences.input_dims = 3  # [samples length fan]
+    found = call(sequences, initialise(sequences, [0, 1]), torch.zeros(2, 5, 3))
+    assert found.shape == (2, 2, 5, 2)
+    states, x = initialise(NETWORKS["foreign"](), [0, 1]), torch.zeros(2, 5, 3)
+    assert call(NETWORKS["foreign"](), states, x, own=False).shape == (2, 2, 5, 2)
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize("network", [Siren(6, 2), Mlp((3, 6, 6, 1))])
 def test_captured_activations_are_what_the_layers_make(network):
@@ -187,6 +220,24 @@ def test_draws_follow_their_stream_and_not_the_global_seed():
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(first[name][1], again[name][0]) for name in first)
     assert not torch.equal(first["layers.1.weight"][0], first["layers.1.weight"][1])
+
+
+def test_a_foreign_network_is_drawn_whole_or_not_at_all():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.scale = nn.Linear(2, 2), nn.Parameter(torch.ones(2))
+
+    with pytest.raises(InputError, match=r"Scaled.*'0' has parameters.*redraw\(generator\)"):
+        initialise(nn.Sequential(Scaled()), [0])
+    with pytest.raises(InputError, match="it has parameters of its own"):
+        initialise(Scaled(), [0])
+    attention = nn.TransformerEncoderLayer(8, 2, dim_feedforward=8)
+    drawn = initialise(attention, [0, 1, 0])
+    for name, tensor in drawn.items():
+        assert torch.equal(tensor[0], tensor[2])
+        fixed = "norm" in name or name in ("self_attn.in_proj_bias", "self_attn.out_proj.bias")
+        assert torch.equal(tensor[0], tensor[1]) == fixed, name
 
 
 def test_siren_draw_has_its_distribution():
@@ -266,3 +317,12 @@ def test_a_gpu_trains_the_same_population():
     data = Batches(x.cuda(), y.cuda(), batch=64, seeds=seeds)
     there = train(network.cuda(), there_states, data, _mse, options)
     torch.testing.assert_close(there.loss.cpu(), here.loss, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_network_on_a_gpu_gets_the_draws_of_the_cpu():
+    for kind in ("siren", "foreign"):
+        here = initialise(NETWORKS[kind](), [0, 1])
+        there = initialise(NETWORKS[kind]().cuda(), [0, 1])
+        assert all(tensor.device.type == "cuda" for tensor in there.values())
+        assert all(torch.equal(there[name].cpu(), tensor) for name, tensor in here.items())

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from onebasin.connectivity.line import Line, interpolate, positions
+from onebasin.connectivity.line import Line, interpolate, owned, positions
 from onebasin.errors import InputError
-from onebasin.networks.population import call, per_model
+from onebasin.networks.population import call
 from onebasin.symmetry.spec import State
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -27,7 +27,8 @@ def slerp(ref: State, other: State, lam: float, *, stacked: bool = False) -> dic
               \cos\Omega = \frac{\langle\theta_A,\theta_B\rangle}{\|\theta_A\| \|\theta_B\|}
 
     Between vectors of one length every :math:`\theta_\lambda` has that length too, where the line
-    passes closer to zero. Integers are taken from ``ref``.
+    passes closer to zero. A network of zeros has no direction, and the way from or to it is the
+    line. Integers are taken from ``ref``.
 
     Source: [ainsworth2023], §5, footnote 3, which does not say over which vectors; Shoemake (1985).
 
@@ -85,12 +86,15 @@ def loss_along_arc(
 
     Returns:
         Losses in float64, as :func:`onebasin.connectivity.line.loss_along_line` gives them.
+
+    Raises:
+        InputError: as :func:`slerp` does, or if there are no data, or they do not fit the networks.
     """
     name, own = next(iter(network.named_parameters()))
     stacked = ref[name].ndim > own.ndim
     count = len(ref[name]) if stacked else 1
     inputs, targets = data
-    apart = stacked and per_model(network, inputs, count) and inputs.shape[:2] == targets.shape[:2]
+    apart = owned(network, data, count if stacked else None)
     axis = 1 if apart else 0
     places = positions(lambdas)
     total = torch.zeros(count, len(places), dtype=torch.float64)
@@ -98,7 +102,7 @@ def loss_along_arc(
         state = slerp(ref, other, lam, stacked=stacked)
         parts = zip(inputs.split(chunk, axis), targets.split(chunk, axis), strict=True)
         for x, y in parts:
-            outputs = call(network, state, x)
+            outputs = call(network, state, x, own=apart)
             for k, output in enumerate(outputs if stacked else [outputs]):
                 share = x.shape[axis] / inputs.shape[axis]
                 total[k, p] += float(loss(output, y[k] if apart else y)) * share
@@ -106,7 +110,7 @@ def loss_along_arc(
 
 
 def _angle(ref: State, other: State, stacked: bool) -> Float[Tensor, "*models"]:
-    """Angle between the networks as vectors (radians), float64."""
+    """Angle between the networks as vectors (radians), float64; 0 where one is zero."""
     lead = 1 if stacked else 0
     names = [name for name, tensor in ref.items() if tensor.is_floating_point()]
 
@@ -115,4 +119,5 @@ def _angle(ref: State, other: State, stacked: bool) -> Float[Tensor, "*models"]:
         return torch.stack(terms).sum(0)
 
     norms = (product(ref, ref) * product(other, other)).sqrt()
-    return (product(ref, other) / norms).clamp(-1, 1).acos()
+    cosine = torch.where(norms > 0, product(ref, other) / norms, 1.0)
+    return cosine.clamp(-1, 1).acos()

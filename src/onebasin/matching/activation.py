@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -158,17 +158,6 @@ class Moments:
         spread = [self.sums[name].sqrt() for name in ("ref_square", "other_square")]
         scale = spread[0].unsqueeze(-1) * spread[1].unsqueeze(-2)
         return torch.where(scale > 0, cross / scale, 0.0)
-
-
-def per_model(data: Tensor, models: int | None) -> bool:
-    """Whether ``data`` is ``[models samples ...]``: each network has its own."""
-    return models is not None and data.ndim >= 3 and len(data) == models
-
-
-def batches(data: Tensor, size: int, models: int | None) -> Iterator[Tensor]:
-    """Consecutive slices of at most ``size`` samples."""
-    axis = 1 if per_model(data, models) else 0
-    yield from data.split(size, axis)
 
 
 def _check(spec: Spec, data: Tensor, options: ActivationOptions) -> None:

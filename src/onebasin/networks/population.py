@@ -7,7 +7,6 @@ and its own order of the data, and Adam acts element by element.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +20,7 @@ from onebasin import seeds as streams
 from onebasin.errors import InputError
 from onebasin.networks.backprop import Backprop, Loss, losses
 from onebasin.networks.dense import Dense
+from onebasin.networks.draws import redrawn
 from onebasin.parallel import spread
 
 State = Mapping[str, Tensor]
@@ -83,35 +83,26 @@ def initialise(
         A population of ``len(seeds)`` networks on ``network``'s device, in its dtype, with the
         buffers of normalisation layers if it has any. The draws are made on the CPU, so that they
         are the same for every device.
+
+    Raises:
+        InputError: if a part of the network has parameters and no way to draw them.
     """
     draws = []
     for seed in seeds:
         numbers = seed if isinstance(seed, tuple) else (seed,)
         generator = seed if isinstance(seed, torch.Generator) else streams.stream(stream, *numbers)
-        draws.append(_redrawn(network, generator))
+        draws.append(redrawn(network, generator))
     return stack(draws)
 
 
-@torch.no_grad()
-def _redrawn(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
-    twin = copy.deepcopy(network)
-    if hasattr(twin, "redraw"):
-        twin.redraw(generator)  # type: ignore[operator]
-    else:
-        with streams.lent(generator):
-            for module in twin.modules():
-                if hasattr(module, "reset_parameters"):
-                    module.reset_parameters()  # type: ignore[operator]
-    return {name: tensor.detach() for name, tensor in twin.state_dict().items()}
-
-
-def call(network: nn.Module, state: State, x: Tensor, **options):
+def call(network: nn.Module, state: State, x: Tensor, *, own: bool | None = None, **options):
     """Run ``network`` with the parameters of ``state``, one network or a population.
 
     Args:
         network: The kind of network; its own parameters are not used.
         state: Parameters by name, with or without one leading ``models`` dimension.
         x: Inputs ``[samples ...]``, shared, or ``[models samples ...]``.
+        own: Whether a population's inputs are the latter; by default :func:`per_model` decides.
         options: Passed on to the network, e.g. ``capture="post"``.
 
     Returns:
@@ -119,9 +110,8 @@ def call(network: nn.Module, state: State, x: Tensor, **options):
     """
     if hasattr(network, "run"):
         return network.run(state, x, **options)  # type: ignore[operator]
-    own = dict(network.named_parameters())
-    name = next(iter(own))
-    if state[name].ndim == own[name].ndim:
+    name, parameter = next(iter(network.named_parameters()))
+    if state[name].ndim == parameter.ndim:
         return torch.func.functional_call(network, dict(state), (x,), options, tie_weights=False)
 
     def one(parameters: State, inputs: Tensor):
@@ -129,20 +119,45 @@ def call(network: nn.Module, state: State, x: Tensor, **options):
         return torch.func.functional_call(network, tensors, (inputs,), options, tie_weights=False)
 
     count = len(state[name])
-    own_inputs = per_model(network, x, count)
+    own = per_model(network, x, count) if own is None else own
     if count == 1:  # one network needs no batched kernels
         only = {key: tensor[0] for key, tensor in state.items()}
-        return _lift(one(only, x[0] if own_inputs else x))
-    return torch.vmap(one, in_dims=(0, 0 if own_inputs else None))(dict(state), x)
+        return _lift(one(only, x[0] if own else x))
+    return torch.vmap(one, in_dims=(0, 0 if own else None))(dict(state), x)
 
 
 def per_model(network: nn.Module, x: Tensor, count: int) -> bool:
     """Whether ``x`` is ``[models samples ...]``, inputs of its own for each of ``count`` networks.
 
-    A network says by ``input_dims`` how many dimensions one network's inputs have (4 for images);
-    without it they are taken to be ``[samples fan]``.
+    It is if it has more dimensions than the inputs of one network, whatever their number. A network
+    says by ``input_dims`` how many these are, with that of the samples. For one that does not, it
+    is read off its first convolution (4 for images); without any, inputs are ``[samples fan]``. A
+    foreign network of sequences ``[samples length fan]`` should therefore say ``input_dims = 3``.
+
+    Raises:
+        InputError: if there are more dimensions, but the first does not count the networks.
     """
-    return x.ndim > getattr(network, "input_dims", 2) and len(x) == count
+    dims = _input_dims(network)
+    if x.ndim <= dims:
+        return False
+    if len(x) != count:
+        remedy = (
+            f"has more than {dims} dimensions, so that the first must count the {count} networks; "
+            "if all share these inputs, set input_dims of the network to their number of dimensions"
+        )
+        raise InputError("inputs", tuple(x.shape), remedy)
+    return True
+
+
+def _input_dims(network: nn.Module) -> int:
+    """Dimensions of one network's inputs, that of the samples included."""
+    if hasattr(network, "input_dims"):
+        return int(network.input_dims)  # type: ignore[arg-type]
+    kinds = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
+    found = (
+        dims for part in network.modules() for kind, dims in kinds.items() if isinstance(part, kind)
+    )
+    return next(found, 2)
 
 
 def _lift(found):
@@ -343,7 +358,7 @@ def _by_autograd(network: nn.Module, parameters: State, loss: Loss) -> Gradients
     """What :class:`Backprop` does, for a network of any kind."""
 
     def add(inputs: Tensor, targets: Tensor, share: float) -> Tensor:
-        value = losses(loss, call(network, parameters, inputs), targets) * share
+        value = losses(loss, call(network, parameters, inputs, own=True), targets) * share
         value.sum().backward()
         return value.detach()
 

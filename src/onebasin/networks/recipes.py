@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -14,8 +14,9 @@ from torch import Tensor
 from onebasin import artifacts
 from onebasin.data import packs
 from onebasin.errors import InputError
-from onebasin.networks.classifiers import Judged, Settings
-from onebasin.networks.training import Fitted, fit, stacked
+from onebasin.networks.classifiers import Judged, Settings, labelled
+from onebasin.networks.population import stack
+from onebasin.networks.training import Fitted, fit
 
 NAME = "image-classifiers"
 _PACKS = {"mnist": "mnist", "cifar10": "cifar10_jpeg"}
@@ -72,6 +73,61 @@ class Classifiers:
         rows = torch.tensor([self.numbers.index(number) for number in wanted])
         place = self.epochs.index(last)
         return {name: tensor[rows, place].to(device) for name, tensor in self.states.items()}
+
+    def pairs(
+        self, *, epoch: int | None = None, device: torch.device | str = "cpu"
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Independent pairs, as two stacks: networks 0, 2, 4, ... and, for each, the next one.
+
+        Args:
+            epoch: One of ``epochs``; the last by default.
+            device: Where to put them.
+
+        Raises:
+            InputError: if the epoch was not kept or a network is left over.
+        """
+        if len(self.numbers) % 2:
+            raise InputError("numbers", self.numbers, "make no pairs; train an even number")
+        first, second = (self.at(self.numbers[k::2], epoch=epoch, device=device) for k in (0, 1))
+        return first, second
+
+
+class Notes(Protocol):
+    """What keeps note of all that a chapter uses: a run of :mod:`onebasin.book`."""
+
+    def recipe(self, artifact: artifacts.Artifact) -> artifacts.Artifact:
+        """Note an artifact and give it back."""
+
+    def data(self, name: str, sha256: str, note: str | None = None) -> None:
+        """Note a data file."""
+
+
+def trained(
+    settings: Settings,
+    count: int,
+    *,
+    run: Notes,
+    together: int = 1,
+    epochs: Sequence[int] | None = None,
+    device: torch.device | str = "cpu",
+) -> Classifiers:
+    """Networks 0 to ``count - 1``, trained unless they are there, and noted in a chapter's run.
+
+    Chapters that ask for the same settings, count and ``together`` share one artifact.
+
+    Args:
+        settings: How each is made.
+        count: How many.
+        run: Takes note of the artifact and of the data.
+        together: Networks in one shard.
+        epochs: Checkpoints to load; all by default.
+        device: Where to train.
+    """
+    recipe = image_classifiers(settings, range(count), together=together)
+    artifact = run.recipe(make(recipe, device=device))
+    images = labelled(settings.data, "train")
+    run.data(images.name, images.sha256, note=images.note)
+    return load(artifact, epochs)
 
 
 def image_classifiers(
@@ -157,12 +213,12 @@ def _below(whole: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _build(values: Mapping[str, Any], *, device: torch.device | str) -> dict[str, Tensor]:
     settings = Settings.from_json(values["settings"])
     every = [_tensors(fit(settings, number, device)) for number in values["numbers"]]
-    return stacked(every)
+    return stack(every)
 
 
 def _tensors(fitted: Fitted) -> dict[str, Tensor]:
     """What is stored of one network."""
-    tensors = {_STATE + name: tensor for name, tensor in stacked(fitted.states).items()}
+    tensors = {_STATE + name: tensor for name, tensor in stack(fitted.states).items()}
     for split in ("train", "test"):
         judged: list[Judged] = getattr(fitted, split)
         tensors[f"{_JUDGED}{split}_loss"] = torch.tensor([one.loss for one in judged])

@@ -8,7 +8,6 @@ after another: the kernels of one network of a useful size fill the cores.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 from onebasin import seeds
 from onebasin.errors import InputError
 from onebasin.networks.classifiers import Judged, Settings, judge, labelled, share
-from onebasin.networks.population import State
 
 _JUDGED = 10_000  # most training images by which a checkpoint is judged
 
@@ -133,8 +131,3 @@ def _optimiser(settings: Settings, tensors: list[nn.Parameter]) -> torch.optim.O
         return torch.optim.SGD(tensors, momentum=0.9, **common)
     kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
     return kind(tensors, **common)
-
-
-def stacked(states: Sequence[State]) -> dict[str, Tensor]:
-    """States of one network along a new axis in front."""
-    return {name: torch.stack([state[name] for state in states]) for name in states[0]}
