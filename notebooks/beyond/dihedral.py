@@ -432,12 +432,8 @@ for case, (siren, _) in enumerate(planted_networks):
 
 
 # %% tags=["remove-output"]
-settings = fitting.Settings(width=width, batch=batch, counts=Counts().scaled(samples))
-options = {"initialisations": initialisations, "together": together}
-inrs = recipes.load(
-    run.recipe(recipes.make(recipes.inr_pairs(shapes, settings, **options), device=device))
-)
-network = inrs.settings.network(device)
+inrs = recipes.load(run.recipe(recipes.make(recipes.of(run.params), device=device)))
+settings, network = inrs.settings, inrs.settings.network(device)
 spec, omega = network.spec, network.gain
 others = range(2, 2 + initialisations)
 

@@ -99,11 +99,8 @@ assert relative_distance(one, one) == 0
 assert abs(float(relative_distance(one, two)) - 2**0.5) < 0.02
 
 # %% tags=["remove-output"]
-settings = fitting.Settings(width=width, batch=batch, counts=Counts().scaled(samples))
-options = {"initialisations": initialisations, "together": together}
-recipe = recipes.inr_pairs(shapes, settings, **options)
-inrs = recipes.load(run.recipe(recipes.make(recipe, device=device)))
-network = settings.network(device)
+inrs = recipes.load(run.recipe(recipes.make(recipes.of(run.params), device=device)))
+settings, network = inrs.settings, inrs.settings.network(device)
 
 # %% [markdown]
 # ## Layer by layer

@@ -50,8 +50,8 @@ batch = 250  # of them per step (the thesis has 10,000)
 initialisations = 3  # pairs of different starts per shape
 together = 30  # networks fitted at once
 points = 1000  # points the loss is measured on
-seen = 1500  # points that matching on data and the correction of statistics may use
-stops = 13  # networks on each path, ends included
+seen = 1000  # points that matching on data and the correction of statistics may use
+stops = 9  # networks on each path, ends included
 read_back = 128  # points of each cloud that is read back
 rounds = 8  # budget for reading it back
 refined = [64]  # of the widths, those at which the alignment is refined on the loss, ascending
@@ -101,10 +101,7 @@ run = book.start(
 # %%
 def fitted(width):
     """The INRs of one width, from the store or made now."""
-    counts = Counts().scaled(samples)
-    settings = fitting.Settings(width=width, batch=batch, counts=counts)
-    options = {"initialisations": initialisations, "together": together}
-    recipe = recipes.inr_pairs(shapes, settings, **options)
+    recipe = recipes.of(run.params, width=width)
     return recipes.load(run.recipe(recipes.make(recipe, device=device)))
 
 
