@@ -66,14 +66,13 @@ run = book.start(
 
 # %% tags=["remove-output"]
 settings = classifiers.Settings(data=data, options={"hidden": hidden}, epochs=epochs, batch=batch)
-recipe = recipes.image_classifiers(settings, list(range(sets * models)), together=together)
-nets = recipes.load(run.recipe(recipes.make(recipe, device=device)))
+nets = recipes.trained(settings, sets * models, run=run, together=together, device=device)
 network = settings.make().to(device)
 spec = network.spec
-images = classifiers.labelled(data, "test")
-run.data(images.name, images.sha256, note=images.note)
-known = {split: classifiers.evaluation(settings, split, judged) for split in ("train", "test")}
-known = {split: (x.to(device), y.to(device)) for split, (x, y) in known.items()}
+known = {
+    split: classifiers.evaluation(settings, split, judged, device=device)
+    for split in ("train", "test")
+}
 every = [
     nets.at(range(k * models, (k + 1) * models), epoch=epochs, device=device) for k in range(sets)
 ]

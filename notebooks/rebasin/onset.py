@@ -67,22 +67,13 @@ run = book.start(
 
 # %% tags=["remove-output"]
 settings = classifiers.Settings(data=data, options={"hidden": hidden}, epochs=epochs, batch=batch)
-recipe = recipes.image_classifiers(settings, list(range(2 * pairs)), together=together)
-nets = recipes.load(run.recipe(recipes.make(recipe, device=device)))
+nets = recipes.trained(settings, 2 * pairs, run=run, together=together, device=device)
 network = settings.make().to(device)
 spec = network.spec
-inputs, classes = classifiers.evaluation(settings, "test", judged)
-test = inputs.to(device), classes.to(device)
-images = classifiers.labelled(data, "test")
-run.data(images.name, images.sha256, note=images.note)
+test = classifiers.evaluation(settings, "test", judged, device=device)
 
 
 # %%
-def pairs_at(epoch):
-    """All pairs after an epoch, as two stacks."""
-    return tuple(nets.at(range(k, 2 * pairs, 2), epoch=epoch, device=device) for k in (0, 1))
-
-
 def line(ref, other):
     """Test loss along the lines, ``[pairs lambdas]``."""
     ce = torch.nn.functional.cross_entropy
@@ -111,7 +102,7 @@ def line(ref, other):
 kept = [epoch for epoch in nets.epochs if epoch > 0]
 loss = {"none": [], "weight": []}
 for epoch in nets.epochs:
-    ref, other = pairs_at(epoch)
+    ref, other = nets.pairs(epoch=epoch, device=device)
     found = weight_match(spec, ref, other)
     aligned = apply(found.element, other)
     assert torch.allclose(network.run(aligned, test[0]), network.run(other, test[0]), atol=1e-3)
@@ -174,7 +165,7 @@ run.show(draw.draw_lines, "epochs", height=2.8, share=False)
 # permutations, which are the control.
 
 # %%
-start_ref, start_other = pairs_at(0)
+start_ref, start_other = nets.pairs(epoch=0, device=device)
 sizes = spec.sizes(start_ref)
 lines = {"plain": [loss["none"][0]], "own": [loss["weight"][0]]}
 lines["matched"] = [line(start_ref, apply(last, start_other))]

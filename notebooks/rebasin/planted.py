@@ -272,16 +272,12 @@ _ = run.claim("gr-timing", **values)
 
 # %% tags=["remove-output"]
 settings = classifiers.Settings(data=data, options={"hidden": hidden}, epochs=epochs, batch=batch)
-recipe = recipes.image_classifiers(settings, list(range(2 * pairs)), together=together)
-nets = recipes.load(run.recipe(recipes.make(recipe, device=device)))
+nets = recipes.trained(settings, 2 * pairs, run=run, together=together, device=device)
 network = settings.make().to(device)
-inputs, classes = classifiers.evaluation(settings, "test", judged)
-test = inputs.to(device), classes.to(device)
-images = classifiers.labelled(data, "test")
-run.data(images.name, images.sha256, note=images.note)
+test = classifiers.evaluation(settings, "test", judged, device=device)
 
 # %%
-ref, other = (nets.at(range(k, 2 * pairs, 2), epoch=epochs, device=device) for k in (0, 1))
+ref, other = nets.pairs(device=device)
 cross_entropy = torch.nn.functional.cross_entropy
 
 

@@ -49,7 +49,7 @@ def made_up_digits(monkeypatch):
         return Images(x.to(torch.uint8), y, "made-up")
 
     images = {(d, s): labelled(d, s) for d in ("mnist5k", "cifar10") for s in ("train", "test")}
-    for module in (classifiers, training):
+    for module in (classifiers, training, recipes):
         monkeypatch.setattr(module, "labelled", lambda data, split: images[data, split])
 
 
@@ -228,6 +228,38 @@ def test_the_recipe_resumes_and_gives_networks_by_number_and_epoch(tmp_path, mon
         last.at(epoch=0)
     with pytest.raises(InputError, match="epochs"):
         recipes.load(artifact, epochs=[3])
+
+
+class Noted:
+    """What a chapter's run keeps note of."""
+
+    def __init__(self):
+        self.artifacts, self.files = [], []
+
+    def recipe(self, artifact):
+        self.artifacts.append(artifact)
+        return artifact
+
+    def data(self, name, sha256, note=None):
+        self.files.append((name, sha256, note))
+
+
+def test_a_chapter_trains_pairs_by_one_call_and_shares_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONEBASIN_STORE", str(tmp_path))
+    settings, run = Settings(**SMALL), Noted()
+    nets = recipes.trained(settings, 4, run=run, together=2, epochs=[2, 4])
+    (artifact,) = run.artifacts
+    long = recipes.image_classifiers(settings, list(range(4)), together=2)
+    assert artifact.recipe.key == long.key and nets.epochs == (2, 4)
+    images = classifiers.labelled(settings.data, "train")
+    assert run.files == [(images.name, images.sha256, images.note)]
+    for k, stack in enumerate(nets.pairs(epoch=2)):
+        for name, tensor in nets.at([k, 2 + k], epoch=2).items():
+            assert torch.equal(stack[name], tensor)
+    assert recipes.trained(settings, 4, run=run, together=2).epochs == settings.checkpoints
+    assert run.artifacts[-1].made == 0
+    with pytest.raises(InputError, match="make no pairs"):
+        recipes.trained(settings, 3, run=run).pairs()
 
 
 def test_the_recipe_is_known_and_names_its_data():

@@ -231,7 +231,11 @@ def judge(
 
 
 def evaluation(
-    settings: Settings, split: sources.Split, count: int | None = None
+    settings: Settings,
+    split: sources.Split,
+    count: int | None = None,
+    *,
+    device: torch.device | str = "cpu",
 ) -> tuple[Tensor, Int64[Tensor, " samples"]]:
     """Inputs and classes on which states are compared, for :func:`loss_along_line` and others.
 
@@ -239,6 +243,7 @@ def evaluation(
         settings: Give the data and their form.
         split: ``"train"`` or ``"test"``.
         count: How many, from the front; all by default.
+        device: Where to put them.
     """
     found = labelled(settings.data, split)
-    return settings.inputs(found.x[:count]), found.y[:count]
+    return settings.inputs(found.x[:count]).to(device), found.y[:count].to(device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -92,6 +92,7 @@ class Classifiers:
         return first, second
 
 
+@runtime_checkable
 class Notes(Protocol):
     """What keeps note of all that a chapter uses: a run of :mod:`onebasin.book`."""
 
