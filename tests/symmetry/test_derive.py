@@ -228,6 +228,52 @@ def test_flattened_positions_first_or_last():
         assert check_function(spec, module, x, free=1).passed
 
 
+def test_the_largest_entries_are_those_of_the_last_axis_unless_said_otherwise():
+    x = torch.randn(4, 5)
+    for ask in (
+        lambda y: torch.topk(y.T, 4).values.T,  # four samples, of each of eight units
+        lambda y: torch.topk(y, 4, 0).values,
+        lambda y: torch.topk(y, 4, dim=0).values,
+        lambda y: torch.kthvalue(y.T, 2).values + y,
+        lambda y: torch.mode(y.T).values + y,
+        lambda y: y.max(0).values + y,
+    ):
+        module = Stem(Fn(ask))
+        spec = derive(module, x)
+        assert len(spec.groups) == 1 and check_function(spec, module, x, free=1).passed
+    for ask in (
+        lambda y: y + torch.topk(y, 8).values,
+        lambda y: y + torch.topk(y, 2, dim=1).values[:, :1],
+        lambda y: y * y.argmax(keepdim=True),
+        lambda y: y * sum(torch.aminmax(y)),
+    ):
+        spec = derive(Stem(Fn(ask)), x)
+        assert spec.fixed[("first.weight", 0)] == "the place of an entry is asked for"
+
+
+def test_positions_of_a_grid_are_looked_up_in_any_order():
+    class Warped(nn.Module):
+        """Looks channels up at places that units compute from another input."""
+
+        def __init__(self):
+            super().__init__()
+            self.channels, self.places = nn.Conv2d(3, 12, 1), nn.Linear(5, 6)
+            self.last, self.score = nn.Linear(6, 4), nn.Linear(12, 2)
+
+        def forward(self, image, x):
+            asked = self.places(x).view(len(x), 6, 1, 1)
+            grid = torch.cat([asked, asked.square()], dim=-1).tanh()
+            found = F.grid_sample(self.channels(image), grid, align_corners=False)
+            return self.last(found[..., 0]).tanh().sum(1), self.score(found.mean((2, 3)))
+
+    module, inputs = Warped(), (torch.randn(2, 3, 4, 4), torch.randn(2, 5))
+    spec = derive(module, inputs)
+    unit, channel = spec.axes["places.bias"][0], spec.axes["channels.bias"][0]
+    assert spec.axes["last.weight"] == (None, unit)
+    assert spec.axes["score.weight"] == (None, channel)
+    assert check_function(spec, module, inputs, free=2).passed
+
+
 def test_tied_weights_stand_under_both_names():
     class Tied(nn.Module):
         def __init__(self):

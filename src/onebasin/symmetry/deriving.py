@@ -176,8 +176,7 @@ def _spelled(axis: Axis) -> Iterator[Segment]:
                 continue
             before, after = segment[:place], segment[place + 1 :]
             atoms.fix((before,), "rows of several groups side by side")
-            rows = (*before, *after[:0])
-            for _ in range(atoms.size((rows,))):
+            for _ in range(atoms.size((before,))):
                 for part in parts:
                     yield from _spelled(((*part, *after),))
             break

@@ -130,11 +130,12 @@ def extreme(trace: Trace, *args: Any, **kwargs: Any) -> Any:
         if str(trace.node.target).split(".")[-2].startswith("arg"):
             _fix(x.axes, "the place of an entry is asked for")
         return trace.value([])
-    numbers = [a for a in (*args[1:], *kwargs.values()) if isinstance(a, int)]
-    name = str(trace.node.target).split(".")[-2]
-    dim = (numbers[1] if name in ("topk", "kthvalue") and len(numbers) > 1 else numbers[0]) % len(
-        x.axes
-    )
+    dim = _extreme_axis(str(trace.node.target).split(".")[-2], args, kwargs)
+    if dim is None:  # over all entries, with axes of length 1 left or none
+        _fix(x.axes, "the place of an entry is asked for")
+        rest = tuple(trace.value(map(atoms.new, shape)) for shape in shapes)
+        return rest if isinstance(values, tuple | list) else rest[0]
+    dim %= len(x.axes)
     atoms.fix(x.axes[dim], "the place of an entry is asked for")
     out = []
     for shape in shapes:
@@ -142,6 +143,14 @@ def extreme(trace: Trace, *args: Any, **kwargs: Any) -> Any:
         axes[dim : dim + 1] = [atoms.new(shape[dim], "sorted")] if len(shape) == len(axes) else []
         out.append(trace.value(axes))
     return tuple(out) if isinstance(values, tuple | list) else out[0]
+
+
+def _extreme_axis(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> int | None:
+    """The axis that is asked about, by name or place; of some operations the last by default."""
+    counted = name in ("topk", "kthvalue")  # their first number is not an axis but k
+    given = args[2 if counted else 1 :][:1]
+    dim = kwargs.get("dim", given[0] if given else None)
+    return -1 if dim is None and (counted or name == "mode") else dim
 
 
 @rule("softmax", "log_softmax", "_softmax", "_log_softmax", "special_softmax", "_safe_softmax")
@@ -245,7 +254,7 @@ def transposed(
 @rule("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d")
 @rule("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "upsample_bilinear2d")
 @rule("adaptive_max_pool1d", "adaptive_max_pool2d", "upsample_nearest2d", "upsample_bicubic2d")
-@rule("upsample_nearest1d", "upsample_linear1d", "upsample_trilinear3d", "grid_sampler")
+@rule("upsample_nearest1d", "upsample_linear1d", "upsample_trilinear3d")
 @rule("reflection_pad1d", "reflection_pad2d", "replication_pad2d", "max_pool2d_with_indices")
 def pooled(trace: Trace, x: Traced, *args: Any, **kwargs: Any) -> Any:
     """Neighbouring positions, the last axes, are put together."""
@@ -260,6 +269,13 @@ def pooled(trace: Trace, x: Traced, *args: Any, **kwargs: Any) -> Any:
     axes = [*x.axes[:-count], *(atoms.new(k, "positions that are pooled") for k in shape[-count:])]
     out = trace.value(axes)
     return (out, out) if several else out
+
+
+@rule("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
+def sampled(trace: Trace, x: Traced, grid: Traced, *args: Any, **kwargs: Any) -> Traced:
+    """Every entry of the grid asks for the channels at one position, by its last axis."""
+    _fix([*x.axes[2:], grid.axes[-1]], "positions that are looked up")
+    return trace.value([atoms.unify(x.axes[0], grid.axes[0]), x.axes[1], *grid.axes[1:-1]])
 
 
 @rule("pad", "constant_pad_nd")

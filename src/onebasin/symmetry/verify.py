@@ -55,7 +55,8 @@ class FunctionCheck:
 
     Args:
         error: Largest relative change of an output under elements of the spec.
-        control: The same under moves that are no elements; how clearly the check sees an error.
+        control: Smallest such change under moves that are no elements: how clearly the check sees
+            an error; 0 without groups.
         free: Groups that may be permuted independently, counting every block by itself.
         passed: Whether the function stayed, something moved, and the count is as expected.
     """
@@ -103,15 +104,18 @@ def check_function(
     generator = seeds.stream("check-function", seed)
     state = _disturbed(double, spec, generator)
     spec.check(state, finite=False)
-    before, errors, controls = outputs(double, state, inputs), [0.0], [0.0]
+    before = outputs(double, state, inputs)
+    errors: list[float] = []
+    controls: list[float] = []
     sizes = spec.sizes(state)
     for _ in range(2 if spec.groups else 0):
         element = _moving(spec, sizes, generator)
         errors.append(difference(outputs(double, apply(element, state), inputs), before))
         controls.append(difference(outputs(double, torn(element, state), inputs), before))
     count = len(free_sizes(spec, sizes))
-    kept = max(errors) <= tolerance and min(controls[1:], default=0.0) > 10 * tolerance
-    return FunctionCheck(max(errors), max(controls), count, kept and free in (None, count))
+    error, control = max(errors, default=0.0), min(controls, default=0.0)
+    kept = error <= tolerance and control > 10 * tolerance
+    return FunctionCheck(error, control, count, kept and free in (None, count))
 
 
 def outputs(module: nn.Module, state: Mapping[str, Tensor], inputs: tuple) -> list[Tensor]:
@@ -121,8 +125,12 @@ def outputs(module: nn.Module, state: Mapping[str, Tensor], inputs: tuple) -> li
 
 
 def difference(values: list[Tensor], reference: list[Tensor]) -> float:
-    """Largest :func:`relative_change` of several outputs, infinite where one is not finite."""
-    changes = [relative_change(a, b) for a, b in zip(values, reference, strict=True) if b.any()]
+    """Largest :func:`relative_change` of several outputs, infinite where one is not finite.
+
+    Outputs that are zero and stay zero say nothing; if all do, the change is infinite.
+    """
+    pairs = [(a, b) for a, b in zip(values, reference, strict=True) if a.any() or b.any()]
+    changes = [relative_change(a, b) for a, b in pairs]
     return max((c if c == c else torch.inf for c in changes), default=torch.inf)
 
 
