@@ -19,7 +19,7 @@
 # other, and derive by what measure two networks should be brought together over all of them.
 #
 # *Needs.* The networks of [the chapter on fitting](../inrs/fitting.py), which are in the store after it. At smoke a
-# quarter of a minute on one CPU core, at laptop a few minutes on two.
+# quarter of a minute on one CPU core, at laptop some five minutes.
 #
 # The thesis aligns INRs by permutations, finds a tall barrier, and leaves open why. But its networks are built of
 # sines, and a sine has symmetries that a ReLU has not: it is odd, and it is periodic. This chapter is about the group
@@ -354,9 +354,9 @@ run.show(draw.draw_search, "search")
 # - *No incoming weight*: the unit adds a constant, which bias, outgoing weight and the last bias share, which leaves
 #   {measured}`beyond/dihedral/search.none:free_2:.0f`.
 #
-# Trained networks are not degenerate, but wide layers come close: among 512 units that read three coordinates, many
-# pairs are nearly parallel. Then many different networks compute *almost* the same, and an aligner has more than one
-# good answer.
+# Trained networks are not degenerate, but wide layers may come close: the weights of 512 units that read three coordinates
+# are 512 directions in space, and so many cannot keep more than a few degrees apart on average. Where two are nearly
+# parallel, different networks compute *almost* the same, and an aligner has more than one good answer.
 #
 # ## What to bring close
 #
@@ -624,8 +624,9 @@ run.show(draw.draw_weighing, "weighing")
 #    fall with it?
 #
 #    ```{dropdown} Solution
-#    Random starts end lower than the start from incoming weights, so the best of all is that one again. Restarts help where
-#    incoming weights say little, in networks with few inputs and many layers.
+#    The best of all starts is kept, so the objective cannot fall; it rises where some random start ends higher than the one
+#    from incoming weights. The barrier is another matter: the objective compares weights, and a higher one promises nothing
+#    about the loss half-way.
 #    ```
 #
 # ## References

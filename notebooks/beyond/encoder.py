@@ -20,8 +20,8 @@
 # and how much the draw a network started from.
 #
 # *Needs.* Networks of [the chapter on fitting](../inrs/fitting.py) and the encoder of
-# [its own chapter](../inrs/inr2vec.py). At smoke half a minute on one CPU core; at laptop some five
-# minutes on two, besides the recipes.
+# [its own chapter](../inrs/inr2vec.py). On one CPU core half a minute at smoke and a few minutes at
+# laptop, besides their recipes.
 
 # %%
 import torch

@@ -19,7 +19,7 @@
 # barrier is left: on the straight line, and, in a column of its own, with corrected statistics.
 #
 # *Needs.* The networks of [the chapter on fitting](../inrs/fitting.py) and the same at smaller
-# widths. At smoke under a minute on one CPU core; at laptop under half an hour on two, and about
+# widths. At smoke under a minute on one CPU core; at laptop about half an hour on one, and about
 # twenty minutes of recipes of its own, for the smaller widths.
 
 # %%
@@ -501,35 +501,37 @@ run.show(draw.draw_learned, "refined", height=3.4)
 #
 # ## What is left, and why
 #
-# Does the corrected barrier stay above zero because matching and statistics see too few points? For the first pair
-# of each shape, at the largest width, either gets four times as many.
+# Does the corrected barrier stay above zero because matching and statistics see too few points, or because phases
+# were compared with those of network 0 and not with those half-way? For the first pair of each shape, at the largest
+# width, either gets four times as many points; and phases are matched a second time, to the corrected midpoint.
 
 
 # %% tags=["remove-output"]
 def with_more(shape, matched, corrected):
-    """Corrected barrier with so many times the points for matching and for the correction."""
+    """Corrected barrier with so many times the points for each; 0 for matching means twice."""
     cloud = fitting.fitted_cloud(data.shapes.surface(shape), 0, every[widest].settings)
     stream = seeds.stream(f"more-statistics/{shape}")
     plenty = queries(cloud, Counts().scaled(4 * seen), generator=stream).to(device)
     x = {1: known_points(shape), 4: plenty}
     ref, other = ({n: t[:1] for n, t in s.items()} for s in pairs(every[widest], shape, "none"))
-    to = (network, ref, aligned(network, ref, other, "phase", x[matched]), fitting.bce)
-    path = connectivity.loss_along_corrected_path(
-        *to, judged_points(shape), seen=x[corrected], lambdas=5
-    )
+    moved = aligned(network, ref, other, "phase", x[matched or 1])
+    if not matched:
+        moved = aligned(network, repair(network, ref, moved, x[1]), other, "phase", x[1])
+    to = (network, ref, moved, fitting.bce, judged_points(shape))
+    path = connectivity.loss_along_corrected_path(*to, seen=x[corrected], lambdas=5)
     return float(connectivity.corrected_barrier(path))
 
 
-kinds = {"as_before": (1, 1), "matched": (4, 1), "corrected": (1, 4)}
+kinds = {"as_before": (1, 1), "matched": (4, 1), "corrected": (1, 4), "again": (0, 1)}
 rows = {k: book.metric([with_more(s, *more) for s in shapes], "nats") for k, more in kinds.items()}
 _ = run.record("more", metrics=rows, seeds=range(len(shapes)))
 
 # %% [markdown]
 # The corrected barrier is {measured}`beyond/siren/more.none:as_before:.3f@largest` nats with the points used so far,
 # {measured}`beyond/siren/more.none:matched:.3f@largest` if matching sees four times as many, and
-# {measured}`beyond/siren/more.none:corrected:.3f@largest` if the correction does. So what is left at the largest
-# recorded width is not a matter of points; it is the distance of two sets of units that no element of the group
-# lays exactly on one another.
+# {measured}`beyond/siren/more.none:corrected:.3f@largest` if the correction does, and
+# {measured}`beyond/siren/more.none:again:.3f@largest` after matching twice. Where these agree, what is left is no
+# matter of points or of passes, but of two sets of units that matching by phases cannot lay on one another.
 #
 # ## The shape on the way
 #
