@@ -304,6 +304,7 @@ for source in draw.SOURCES:
         arrays[f"{source}_{end}"] = way
         rows[f"{source}_{end}"] = book.metric(way[:, -1])
 apart = [hyper.distance_in_norms(network_of(s, 2), network_of(s, 0)) for s in controlled]
+rows["shapes"] = book.metric(len(controlled), "shapes")
 rows["apart"], arrays["apart"] = book.metric(apart), torch.tensor(apart).mean()
 _ = run.record(
     "controls", method=draw.METHOD, metrics=rows, seeds=[*range(len(controlled))], arrays=arrays
@@ -316,6 +317,9 @@ run.show(draw.draw_controls, "controls", height=3.2)
 run.show(draw.draw_distances, "controls", height=3.0)
 
 # %% [markdown]
+# The controls are trained for {measured}`inrs/hyper/controls.hyper-matching:shapes:.0f` of the shapes
+# ({measured}`inrs/hyper/controls.hyper-matching:shapes:.0f@largest` at the largest recorded profile), and
+# compared with the encoder for the same ones.
 # The barrier is {measured}`inrs/hyper/controls.hyper-matching:encoder_barrier:.3f` nats with the encoder,
 # {measured}`inrs/hyper/controls.hyper-matching:code_barrier:.3f` with a trained code and
 # {measured}`inrs/hyper/controls.hyper-matching:free_barrier:.3f` with free weights; at the end of
@@ -413,7 +417,7 @@ _ = run.claim("inr-timing", **times)
 # ````{dropdown} Solutions
 # 1. The end is the one network that has to be good by itself. Positions drawn from $[0.75, 1)$ hit its
 #    neighbourhood rarely, and a drop just before the end would go unseen.
-# 2. It is as low as it gets from the first step. Nothing: {eq}`eq-hyper` does not mention B.
+# 2. It is that of A itself from the first step on. Nothing: {eq}`eq-hyper` does not mention B.
 # 3. Set $\mu$ from 0 upwards until the barrier begins to rise, and plot one against the other: the
 #    front says how far B has to move.
 # ````
