@@ -268,7 +268,8 @@ _ = run.claim("gr-timing", **values)
 #
 # Each sweep visits the layers in a random order, and coordinate ascent ends in one of many optima. Which
 # one is luck. How much does the barrier between trained networks owe to it? Every pair is matched in
-# many orders, nothing else changed.
+# many orders, nothing else changed. A standard deviation of a tenth of the mean barrier or more counts
+# as one that matters.
 
 # %% tags=["remove-output"]
 settings = classifiers.Settings(data=data, options={"hidden": hidden}, epochs=epochs, batch=batch)
