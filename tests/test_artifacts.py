@@ -6,6 +6,7 @@ import errno
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from onebasin import artifacts, files
+from onebasin import artifacts, files, paths
 from onebasin.artifacts import Recipe, make
 from onebasin.errors import CorruptFileError, InputError, RunError, SliceEnd
 
@@ -245,6 +246,16 @@ def test_store_is_named_by_the_environment_or_the_cache_folder(monkeypatch, tmp_
     monkeypatch.delenv("ONEBASIN_STORE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert artifacts.store_folder() == tmp_path / "cache" / "onebasin"
+
+
+def test_every_recipe_of_the_library_declares_its_kind():
+    source = paths.PACKAGE
+    files = [p for p in source.rglob("*.py") if "artifacts.Recipe(NAME" in p.read_text("utf8")]
+    names = {
+        re.search(r'^NAME = "(.*)"$', path.read_text("utf8"), re.MULTILINE)[1] for path in files
+    }
+    assert names >= {"inr-pairs", "hyper-matching", "image-classifiers"}
+    assert names == set(artifacts.kinds())
 
 
 def test_kinds_are_declared_once():

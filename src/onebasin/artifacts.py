@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,15 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {}
+#: Modules in which recipes are written.
+_DECLARING = (
+    "onebasin.matching.recipes",
+    "onebasin.networks.recipes",
+    "onebasin.shapes.hyper_recipe",
+    "onebasin.shapes.inr2vec_population",
+    "onebasin.shapes.inr2vec_training",
+    "onebasin.shapes.recipes",
+)
 
 
 def declare(name: str, summary: str, *, budget_seconds: float = 3600.0) -> Kind:
@@ -150,11 +160,8 @@ def declare(name: str, summary: str, *, budget_seconds: float = 3600.0) -> Kind:
 
 def kinds() -> dict[str, Kind]:
     """Every declared kind, by name (loads the modules that declare them)."""
-    with suppress(ModuleNotFoundError):
-        import onebasin.matching.recipes
-        import onebasin.networks.recipes
-        import onebasin.shapes.inr2vec_training
-        import onebasin.shapes.recipes  # noqa: F401
+    for module in _DECLARING:
+        import_module(module)
     return dict(sorted(KINDS.items()))
 
 

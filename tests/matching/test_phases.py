@@ -57,6 +57,8 @@ def test_no_element_of_a_small_layer_does_better(spread):
         return (apart.cos() - spread / 2 * apart.square()).mean(0).sum()
 
     assert found.objective.item() == pytest.approx(value(found.element).item(), abs=1e-9)
+    still = Dihedral.identity(spec, {"hidden.0": 3}, omega=30.0)
+    assert found.history[0].item() == pytest.approx(value(still).item(), rel=1e-9)
     generator = torch.Generator().manual_seed(0)
     for _ in range(500):
         one = Dihedral.random(spec, {"hidden.0": 3}, generator, omega=30.0, farthest=2)

@@ -147,3 +147,29 @@ def test_populations_of_batch_normalised_networks_run_on_reset_statistics():
     for k, state in enumerate(states):
         alone = torch.func.functional_call(network, state, (x,))
         torch.testing.assert_close(outputs[k], alone, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_layers_without_scale_and_shift_take_part(policy):
+    network = nn.Sequential(
+        *(nn.Linear(4, 6), nn.BatchNorm1d(6, affine=False), nn.ReLU()),
+        *(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 2)),
+    ).double()
+    network.eval()
+    x = torch.randn(64, 4, generator=stream("x"), dtype=torch.float64)
+    states = reset(network, initialise(network, [0, 1]), x, batch=64)
+    ref, other = unstack(states)
+    middle = between(network, ref, other, 0.5, policy=policy, inputs=x, batch=64)
+    found = measure(network, middle, x, batch=64)
+    if policy == "none":
+        assert (found.std["1"] - 1).abs().max() > 0.02
+    else:
+        unbiased = (63 / 64) ** 0.5  # the running variance is, that of a batch is not
+        torch.testing.assert_close(
+            found.std["1"], torch.full_like(found.std["1"], unbiased), rtol=0, atol=1e-3
+        )
+        torch.testing.assert_close(found.mean["1"], torch.zeros_like(found.mean["1"]))
+    if policy == "repair":
+        ends = [measure(network, end, x, batch=64) for end in (ref, other)]
+        wanted = torch.lerp(ends[0].std["4"], ends[1].std["4"], 0.5)
+        torch.testing.assert_close(found.std["4"], wanted, rtol=0, atol=0.03)

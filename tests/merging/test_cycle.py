@@ -8,6 +8,7 @@ import torch
 from helpers import close, draw, network
 from onebasin.errors import InputError
 from onebasin.matching.exhaustive import group_elements
+from onebasin.matching.result import ConvergenceWarning
 from onebasin.merging import CycleOptions, ManyOptions, merge_cycle, merge_many
 from onebasin.merging.cycle import _Relaxed, best_length
 from onebasin.networks import READY
@@ -31,8 +32,8 @@ def equal(left, right):
 @pytest.mark.parametrize("models", [2, 3, 5])
 def test_cycles_are_exact_and_the_objective_never_falls(models, dtype):
     states = draw(SPEC, WIDTHS, 0, models=models, dtype=dtype)
-    found = merge_cycle(SPEC, states)
-    assert found.converged
+    found = merge_cycle(SPEC, states, options=CycleOptions(max_steps=500))
+    assert found.converged and found.settled
     for a, b, c in itertools.product(range(models), repeat=3):
         assert equal(found.between(b, c) @ found.between(a, b), found.between(a, c))
     scale = sum(float(t.double().square().sum()) for t in states.values())
@@ -78,6 +79,15 @@ def test_restarts_find_the_best_of_tiny_networks(seed):
     best = float(sums.max()) - const
     found = merge_cycle(spec, states, options=CycleOptions(restarts=12))
     assert found.objective.item() == pytest.approx(best, rel=1e-9)
+
+
+def test_a_climb_cut_short_warns():
+    states = draw(SPEC, WIDTHS, 0, models=3)
+    assert merge_cycle(SPEC, states, options=CycleOptions(max_steps=500)).settled
+    short = CycleOptions(max_steps=1, rtol=1e-12)
+    with pytest.warns(ConvergenceWarning, match=r"stopped at options.max_steps=1 before"):
+        found = merge_cycle(SPEC, states, options=short)
+    assert not found.settled and found.converged and len(found.history) == 2
 
 
 def pairwise_fixed(fixed):

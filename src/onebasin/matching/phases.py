@@ -171,7 +171,14 @@ def _best(held: Mapping[str, Tensor], weight: float) -> tuple[Tensor, ...]:
     chosen = way[rows, perm]
     sign = torch.tensor(_INNER, dtype=torch.int8, device=perm.device)[chosen]
     shift = torch.stack(shifts)[chosen, rows, perm]
-    return perm, sign, shift, best[rows, perm].sum(), values[0].diagonal().sum()
+    return perm, sign, shift, best[rows, perm].sum(), _still(held, weight)
+
+
+def _still(held: Mapping[str, Tensor], weight: float) -> Float[Tensor, ""]:
+    """What the units are worth as they stand: each on its own place, no flip and no shift."""
+    spread = held["ref_square"] + held["other_square"]
+    gap = spread - 2 * held["cross"].diagonal() + (held["ref"] - held["other"]).square()
+    return ((held["cos"] + held["sin"]).diagonal() - weight / 2 * gap).sum()
 
 
 def _ways() -> Iterator[tuple[int, int]]:

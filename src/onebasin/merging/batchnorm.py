@@ -173,12 +173,16 @@ def between(
 
 
 def _target(state: State, ref: Outputs, other: Outputs, lam: float) -> dict[str, Tensor]:
-    """Scale and shift of every layer; its normalised input has mean 0 and deviation 1.
+    """Scale and shift of every layer that has them; its normalised input has mean 0, deviation 1.
 
     Source: [jordan2023], here for layers that are normalised already.
     """
     changed = {}
     for name in ref.mean:
+        if (
+            f"{name}.weight" not in state
+        ):  # without a scale its outputs have these statistics anyway
+            continue
         weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
         std = torch.lerp(ref.std[name], other.std[name], lam).to(weight.dtype)
         changed[f"{name}.weight"] = torch.where(weight < 0, -std, std)

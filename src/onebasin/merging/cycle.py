@@ -52,6 +52,7 @@ class Universe:
         history: The same for the relaxed permutations, before the first Frank-Wolfe step and after
             each one; it never falls.
         turns: The same after rounding, and after each network was looked at alone; never falls.
+        settled: Whether the Frank-Wolfe steps ended before there were ``max_steps``.
         converged: Whether no network, aligned to the others, could be aligned better.
     """
 
@@ -60,6 +61,7 @@ class Universe:
     objective: Float[Tensor, ""]
     history: Float[Tensor, " steps"]
     turns: Float[Tensor, " turns"]
+    settled: bool
     converged: bool
 
     def between(self, source: int, target: int) -> Permutation:
@@ -111,9 +113,14 @@ def merge_cycle(
     work = _Relaxed(spec, states)
     ends = [_finish(work, states, seed, restart, options) for restart in range(options.restarts)]
     best = max(ends, key=lambda end: float(end.objective))  # the first of equals
+    limits = []
+    if not best.settled:
+        limits.append(f"the Frank-Wolfe steps stopped at options.max_steps={options.max_steps}")
     if not best.converged:
-        limit = f"max_rounds={options.turns.max_rounds}"
-        text = f"the networks still moved after {limit} turns of all; raise options.turns"
+        rounds = options.turns.max_rounds
+        limits.append(f"the networks still moved after options.turns.max_rounds={rounds}")
+    if limits:
+        text = f"{' and '.join(limits)} before they converged; raise it, or use the best found"
         warnings.warn(text, ConvergenceWarning, stacklevel=2)
     return best
 
@@ -122,7 +129,7 @@ def _finish(
     work: _Relaxed, states: State, seed: int, restart: int, options: CycleOptions
 ) -> Universe:
     """One start: Frank-Wolfe, rounding, turns."""
-    rounded, history = work.climb(work.start(seed, restart), options)
+    rounded, history, settled = work.climb(work.start(seed, restart), options)
     moved = apply(rounded, {name: states[name] for name in work.whole.axes})
     done = merge_many(work.whole, moved, seed=seed, options=options.turns)
     return Universe(
@@ -131,6 +138,7 @@ def _finish(
         objective=done.history[-1],
         history=torch.stack(history),
         turns=done.history,
+        settled=settled,
         converged=done.converged,
     )
 
@@ -154,9 +162,12 @@ class _Relaxed:
         drawn = Permutation.random(self.whole, self.sizes, generator, self.models)
         return drawn.to(self.device)
 
-    def climb(self, start: Permutation, options: CycleOptions) -> tuple[Permutation, list[Tensor]]:
-        """Frank-Wolfe from one start: the rounded end, and the objective at every step."""
+    def climb(
+        self, start: Permutation, options: CycleOptions
+    ) -> tuple[Permutation, list[Tensor], bool]:
+        """Frank-Wolfe from one start: the rounded end, the objective's path, whether it ended."""
         now: Matrices = start.matrices()
+        settled = False
         value, slope = self.gradient(now)
         history = [value]
         for _ in range(options.max_steps):
@@ -166,9 +177,10 @@ class _Relaxed:
             now = {group: now[group] + length * step[group] for group in now}
             value, slope = self.gradient(now)
             history.append(value)
-            if value - history[-2] <= options.rtol * self.scale:
+            settled = bool(value - history[-2] <= options.rtol * self.scale)
+            if settled:
                 break
-        return Permutation(self.whole, solve_groups(self.whole, now)), history
+        return Permutation(self.whole, solve_groups(self.whole, now)), history, settled
 
     def moved(self, matrices: Matrices) -> dict[str, Tensor]:
         """Every tensor with every axis multiplied by the matrix of its group."""

@@ -18,6 +18,7 @@ from onebasin.shapes.hyper import HyperOptions, hyper_match
 from onebasin.shapes.recipes import Inrs
 
 NAME = "hyper-matching"
+artifacts.declare(NAME, "weights that a hyper-network emits for pairs of INRs")
 _NOTED = ("loss", "steps", "to_ref", "to_other", "parameters")
 
 

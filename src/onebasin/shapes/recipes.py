@@ -23,6 +23,7 @@ from onebasin.shapes.fitting import Settings, fit
 from onebasin.shapes.udf import Counts
 
 NAME = "inr-pairs"
+artifacts.declare(NAME, "INRs of each shape: a first one and others to connect it with")
 #: How a shape is placed before clouds are drawn from it.
 FRAME = "centroid at 0, farthest point at 1"
 _SHARED = 2
