@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import architectures, common, dihedral, fitting, line, matching, reconstruction
+from benchmarks import (
+    architectures,
+    common,
+    dihedral,
+    fitting,
+    hyper,
+    line,
+    matching,
+    reconstruction,
+)
 
 TABLES = {
     "fitting": fitting.main,
@@ -13,6 +22,7 @@ TABLES = {
     "architectures": architectures.main,
     "line": line.main,
     "reconstruction": reconstruction.main,
+    "hyper": hyper.main,
 }
 
 
