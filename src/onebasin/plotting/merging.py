@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from onebasin.records import Record
 
 _LEAST = 1e-3  # nats; lower barriers are drawn here
+_VARIANTS = {  # label, dash and short label of the estimator's variants
+    "straight-through": ("from the reference", "-", "from the\nreference"),
+    "midpoint": ("learning the midpoint", "--", "the\nmidpoint"),
+    "random": ("from random weights", "-.", "random\nstart"),
+}
 _GROUPS = (("after weight matching", (0, 1)), ("after activation matching", (2, 3, 4)))
 
 
@@ -41,6 +46,65 @@ def draw_lines(panel, records: Sequence[Record]) -> None:
     grid[1, 0].set_ylabel("accuracy")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+
+
+def draw_photographs(panel, records: Sequence[Record]) -> None:
+    """Test loss and accuracy along the line, for every method.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One per method with ``lambdas`` and ``test_loss``, ``test_accuracy``, ``[pairs
+            lambdas]`` each.
+    """
+    left, right = panel.subplots(1, 2, sharex=True)
+    for axes, kind in ((left, "test_loss"), (right, "test_accuracy")):
+        for record in records:
+            arrays, look = record.load_arrays(), method_style(record.method, markevery=6)
+            axes.plot(arrays["lambdas"], arrays[kind].T, color=look["color"], lw=0.5, alpha=0.5)
+            axes.plot(arrays["lambdas"], arrays[kind].mean(0), **look)
+        axes.set_xlabel("position $\\lambda$")
+    left.set_ylabel("test loss (nats)")
+    right.set_ylabel("test accuracy (share)")
+    handles, labels = left.get_legend_handles_labels()
+    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+
+
+def draw_start(panel, records: Sequence[Record]) -> None:
+    """The estimator by start and by what it learns: losses pass by pass, and barriers at the end.
+
+    Args:
+        panel: Figure or subfigure to draw on.
+        records: One with ``loss.NAME [pairs passes]`` for every variant, ``loss.long [passes]`` and
+            ``barrier.NAME [pairs]`` for every variant and weight matching.
+    """
+    arrays = records[0].load_arrays()
+    left, right = panel.subplots(1, 2, width_ratios=[3, 2])
+    for name, (label, dash, _) in _VARIANTS.items():
+        lines, look = arrays[f"loss.{name}"], {"color": _learner().colour, "ls": dash}
+        passes = 1 + np.arange(lines.shape[1])
+        left.plot(passes, lines.T, lw=0.5, alpha=0.5, **look)
+        left.plot(passes, lines.mean(0), label=label.replace("\n", " "), **look)
+    long = arrays["loss.long"]
+    left.plot(1 + np.arange(len(long)), long, color=ENDS, ls=":", lw=1, label="first pair, longer")
+    left.set(xscale="log", xlabel="passes over the images", ylabel="loss of the midpoint (nats)")
+    left.legend(fontsize=7)
+    names = ["weight", *_VARIANTS]
+    values = np.stack([arrays[f"barrier.{name}"] for name in names])
+    right.plot(values, color=ENDS, lw=0.6, alpha=0.5)
+    for place, row in enumerate(values):
+        method = registry.get("weight") if names[place] == "weight" else _learner()
+        hollow = {"mfc": "white"} if names[place] == "midpoint" else {}
+        marker = method.marker if names[place] in ("weight", "straight-through") else "o"
+        look = {"color": method.colour, "marker": marker, "ls": "none", "ms": 5} | hollow
+        right.plot([place] * len(row), row, **look)
+    ticks = ["weight\nmatching", *(short for _, _, short in _VARIANTS.values())]
+    right.set_xticks(range(len(names)), ticks, fontsize=7)
+    right.set_ylabel("barrier (nats)")
+    right.set_ylim(0, None)
+
+
+def _learner() -> registry.Method:
+    return registry.get("straight-through")
 
 
 def draw_cost(panel, records: Sequence[Record]) -> None:
