@@ -109,7 +109,11 @@ run = book.start(
 # ```{source} onebasin.shapes.inr2vec.encoder_input
 # ```
 #
-# To see that nothing is lost or doubled, number all parameters 1, 2, 3, ... and look for the numbers.
+# inr2vec's own code {cite:p}`deluigi2023` does otherwise: it leaves the first and the last layer
+# out and writes the biases of each hidden layer as one more row below its weights.
+#
+# To see that in the thesis's matrix nothing is lost or doubled, number all parameters 1, 2, 3, ... and
+# look for the numbers.
 
 # %%
 from onebasin.shapes.inr2vec import encoder_input, input_size
@@ -126,10 +130,6 @@ seen = held[held != 0].long().bincount(minlength=count + 1)[1:]
 lost = int((seen != 1).sum())
 _ = run.claim("inr-encoder-input", rows=held.shape[0], columns=held.shape[1], lost=lost)
 assert len(seen) == count and held.numel() - count == 512 * 509
-
-# %% [markdown]
-# inr2vec's own code {cite:p}`deluigi2023` does otherwise: it leaves the first and the last layer
-# out and writes the biases of each hidden layer as one more row below its weights.
 
 # %%
 hidden = encoder_input(paper, numbered, "hidden")
@@ -168,8 +168,13 @@ run.show(draw.draw_matrix, "input", height=3.6)
 # second population has the same shapes and samples, but every network its own start; it is for the
 # control further down. Some shapes are kept apart and fitted several times: from the shared start on
 # two samples of the surface, and from other starts, the same for all shapes.
+#
+# The labels are those of the [fitting chapter](fitting.py), with one difference. At the thesis's
+# proportions nineteen queries in twenty lie near the surface, and a network as narrow as an encoder
+# on a CPU asks for invents surfaces in the empty rest of the cube. Here the queries are spread
+# evenly over the four kinds.
 
-# %%
+# %% tags=["remove-output"]
 from onebasin.shapes import inr2vec_study
 from onebasin.shapes.inr2vec_population import Member
 
@@ -179,14 +184,6 @@ shared, free = study.members("shared"), study.members("free")
 assert [one.shape for one in shared] == [one.shape for one in free]
 assert {one.start for one in shared} == {0} and len({one.start for one in free}) == len(free)
 assert not {one.shape for one in shared} & {one.shape for one in study.members("unseen")}
-
-# %% [markdown]
-# The labels are those of the [fitting chapter](fitting.py), with one difference. At the thesis's
-# proportions nineteen queries in twenty lie near the surface, and a network as narrow as an encoder
-# on a CPU asks for invents surfaces in the empty rest of the cube. Here the queries are spread
-# evenly over the four kinds.
-
-# %% tags=["remove-output"]
 people = {}
 for kind in ("shared", "unseen", "free", "free-unseen", "twice"):
     made, people[kind] = study.population(kind, device=device)
@@ -444,6 +441,14 @@ _ = run.claim(
 # elsewhere and are aligned to network 0 before they are embedded. Two further kinds of alignment take
 # part that the thesis does not know: a sine is odd and periodic, so its units may also change signs
 # and shift their phases, without any change of the function.
+#
+# **Claim** ({cite:t}`ballerini2023`, §3.4, ch. 4). *The weights that HYPER-MATCHING emits lie further off
+# than those of weight matching, for every shape, and the decoder makes noise of them: a line of low loss
+# may be necessary, but it is not sufficient.*
+#
+# HYPER-MATCHING is the subject of [a later chapter](hyper.py): it trains new weights until the line
+# from network 0 to them has a low loss. Here it does so for one other start of each shape, at the
+# width this encoder reads, on points around the cloud of network 0.
 
 
 # %%
@@ -464,15 +469,6 @@ def states_of(name, entries):
     """The networks of one shape with these numbers and starts, as a stack."""
     return group.pick([group.index(Member(name, *one)) for one in entries], device)
 
-
-# %% [markdown]
-# **Claim** ({cite:t}`ballerini2023`, §3.4, ch. 4). *The weights that HYPER-MATCHING emits lie further off
-# than those of weight matching, for every shape, and the decoder makes noise of them: a line of low loss
-# may be necessary, but it is not sufficient.*
-#
-# HYPER-MATCHING is the subject of [a later chapter](hyper.py): it trains new weights until the line
-# from network 0 to them has a low loss. Here it does so for one other start of each shape, at the
-# width this encoder reads, on points around the cloud of network 0.
 
 # %%
 from onebasin.connectivity import barrier, interpolate, loss_along_line
@@ -551,8 +547,6 @@ missed = None if good else "encoder not good enough"  # one that misses its bar 
 order = {"same": "same", "matched": "weight", "diff": "none"}
 order = {name: spread(method, "distance") for name, method in order.items()}
 _ = run.claim("inr-embedding-distance", not_run=missed, **order)
-
-# %%
 same_pairs = seen["weight"]["distance"].unflatten(0, (len(again), -1))[:, 0]
 further = (seen[draw.HYPER]["distance"] > same_pairs).double()
 _ = run.record("further", method=draw.HYPER, metrics={"share": book.metric(further)})
