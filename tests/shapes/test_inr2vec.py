@@ -65,8 +65,11 @@ def test_hidden_layers_alone_have_their_biases_as_rows():
 def test_matrices_that_cannot_be_are_refused():
     with pytest.raises(InputError, match="layers"):
         input_size((3, 8, 8, 1), "some")
-    with pytest.raises(InputError, match="widths"):
-        input_size((3, 8, 9, 1))
+    for widths in ((3, 8, 9, 1), (3, 1), (9, 8, 8, 1)):
+        with pytest.raises(InputError, match=r"widths=.*1 or more hidden layers.*equally wide"):
+            input_size(widths)
+    with pytest.raises(InputError, match=r"widths=\(3, 8, 1\): must be inputs, 2 or more"):
+        input_size((3, 8, 1), "hidden")
     with pytest.raises(InputError, match="widths"):
         input_size((3, 8, 1), "hidden")
 

@@ -106,7 +106,7 @@ def correct(
 
     A unit that does not vary is shifted only: no factor would make it vary.
 
-    Source: jordan2023, §3. There the factors are the work of batch norm layers set in for the
+    Source: [jordan2023], §3. There the factors are the work of batch norm layers set in for the
     purpose; here they go into the weights at once.
 
     Args:

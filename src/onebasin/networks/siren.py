@@ -16,7 +16,7 @@ class Siren(Dense):
     included, in :math:`\pm \sqrt{6/\mathrm{fan}}/\omega_0`; biases in
     :math:`\pm 1/\sqrt{\mathrm{fan}}`.
 
-    Source: sitzmann2020, §3.2, as used for shapes by deluigi2023.
+    Source: [sitzmann2020], §3.2, as used for shapes by [deluigi2023].
 
     Args:
         width: Units of every hidden layer.

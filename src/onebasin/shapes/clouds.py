@@ -68,7 +68,7 @@ def check_points(points: Tensor, name: str = "cloud") -> None:
 def normalise(points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
     """Move the mean to the origin and the farthest point to distance 1.
 
-    Source: deluigi2023 (their preparation of clouds).
+    Source: [deluigi2023] (their preparation of clouds).
 
     Raises:
         InputError: for an empty cloud, one that is not finite, or one whose points all coincide.

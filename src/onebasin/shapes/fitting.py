@@ -77,7 +77,7 @@ def bce(
 
     .. math:: -\tfrac1N \sum_i y_i \ln \sigma(f_i) + (1 - y_i) \ln(1 - \sigma(f_i))
 
-    Source: ballerini2023, ch. 3; the sign is meant for both terms there.
+    Source: [ballerini2023], ch. 3; the sign is meant for both terms there.
     """
     return torch.nn.functional.binary_cross_entropy_with_logits(output, target)
 

@@ -9,7 +9,7 @@ Since the input of the encoder never changes, encoder and hyper-network are toge
 :math:`\hat\theta_B` down, and :math:`\hat\theta_B = \theta_A` is an optimum. The two controls here,
 a code without encoder and free weights without any network, measure what that way of writing does.
 
-Source: ballerini2023, §3.4. The paper leaves the hyper-network open; see :class:`RowHead`.
+Source: [ballerini2023], §3.4. The paper leaves the hyper-network open; see :class:`RowHead`.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class RowHead(nn.Module):
 
     with :math:`c_l` fixed, such that the first output has the spread of the network's own initial
     draw. All trained numbers start at order 1, with the scales kept outside, since Adam's steps
-    have one size for all. Source: the chunks of ha2017, §2.2, one chunk a unit.
+    have one size for all. Source: the chunks of [ha2017], §2.2, one chunk a unit.
 
     Args:
         network: The kind of network to emit.
@@ -190,7 +190,7 @@ def hyper_match(
         \frac{1}{k+1} \sum_{i=1}^{k+1} L\big((1-\lambda_i)\,\theta_A + \lambda_i\hat\theta_B\big),
         \qquad \lambda_i \sim U[\tfrac{i-1}{k}, \tfrac{i}{k}),\quad \lambda_{k+1} = 1
 
-    with AdamW and a one-cycle schedule. Source: ballerini2023, §3.4.
+    with AdamW and a one-cycle schedule. Source: [ballerini2023], §3.4.
 
     Args:
         network: The kind of network; its own weights are not used.

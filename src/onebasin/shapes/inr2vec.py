@@ -5,7 +5,8 @@ MLP and takes the largest answer over rows; that *embedding* is all the decoder 
 The embedding does not change if rows change places, but every row lists its weights in the order of
 the units before it: relabelling hidden units changes the rows themselves.
 
-Source: deluigi2023, §3 and their public code; ballerini2023, §3.4, for the matrix with all layers.
+Source: [deluigi2023], §3 and their public code; [ballerini2023], §3.4, for the matrix with all
+layers.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def encoder_input(
     left out, and every other layer's biases are one more row below its weights,
     :math:`(L-2)(H+1) \times H`.
 
-    Source: ballerini2023, §3.4, Fig. 3.7; deluigi2023's code.
+    Source: [ballerini2023], §3.4, Fig. 3.7; [deluigi2023]'s code.
 
     Args:
         network: A dense network whose hidden layers are equally wide.
@@ -74,7 +75,11 @@ def input_size(widths: Sequence[int], layers: str = "all") -> tuple[int, int]:
     hidden = set(widths[1:-1])
     least = 1 if layers == "all" else 2
     if len(hidden) != 1 or len(widths) < least + 2 or max(widths[0], 1) > max(hidden):
-        raise InputError("widths", tuple(widths), "hidden layers must be equally wide")
+        remedy = (
+            f"must be inputs, {least} or more hidden layers and outputs, with all hidden layers "
+            "equally wide and no narrower than the inputs"
+        )
+        raise InputError("widths", tuple(widths), remedy)
     (width,) = hidden
     if layers == "all":
         return sum(widths[1:]), width + 1
@@ -87,7 +92,7 @@ class Encoder(nn.Module):
     Every layer but the last is followed by batch normalisation (over all rows of all networks of a
     batch) and a ReLU.
 
-    Source: deluigi2023, §3; layer sizes of their public code.
+    Source: [deluigi2023], §3; layer sizes of their public code.
 
     Args:
         columns: Columns of the matrix, see :func:`input_size`.
@@ -116,7 +121,7 @@ class Encoder(nn.Module):
 def frequencies(x: Tensor, count: int) -> Tensor:
     r"""NeRF's encoding: :math:`x`, then :math:`\sin 2^k x` and :math:`\cos 2^k x` for each k.
 
-    Source: deluigi2023's code, after NeRF (without its factor of pi; the input is kept).
+    Source: [deluigi2023]'s code, after NeRF (without its factor of pi; the input is kept).
 
     Args:
         x: ``[... 3]``.
@@ -136,7 +141,7 @@ class Decoder(nn.Module):
     A ReLU MLP reads the embedding beside the encoded point: one layer, two more, then the input
     once more (projected and added), two more, one output.
 
-    Source: deluigi2023, §3; layer sizes of their public code.
+    Source: [deluigi2023], §3; layer sizes of their public code.
 
     Args:
         code: Length of the embedding.

@@ -96,7 +96,7 @@ def population(
         settings: How each INR is made.
         together: How many are fitted at once and stored in one shard.
         limit: A distortion scales every axis by a factor between ``1 / limit`` and ``limit``
-            (deluigi2023: 1.5), uniform in between, and normalises again.
+            ([deluigi2023]: 1.5), uniform in between, and normalises again.
         budget_seconds: Time the whole recipe may take.
 
     Raises:

@@ -30,7 +30,7 @@ artifacts.declare(NAME, "inr2vec: an encoder of INRs and a decoder, trained end 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How an inr2vec is trained; the defaults are deluigi2023's where they are known.
+    """How an inr2vec is trained; the defaults are [deluigi2023]'s where they are known.
 
     Args:
         epochs: Passes over the population.

@@ -19,7 +19,7 @@ def chamfer(cloud: Float[Tensor, "points 3"], other: Float[Tensor, "others 3"]) 
     .. math:: \frac{1}{|X|} \sum_{x \in X} \min_{y \in Y} \|x - y\|^2
               + \frac{1}{|Y|} \sum_{y \in Y} \min_{x \in X} \|x - y\|^2
 
-    Source: as evaluated by deluigi2023.
+    Source: as evaluated by [deluigi2023].
 
     Returns:
         Squared units of the coordinates; 0 for equal clouds, symmetric, never negative.

@@ -33,7 +33,7 @@ _DEVICE_ELEMENTS = 1 << 27
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How a field is searched; the defaults are those of deluigi2023's public code.
+    """How a field is searched; the defaults are those of [deluigi2023]'s public code.
 
     Args:
         points: Points wanted of every field.

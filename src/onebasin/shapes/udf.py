@@ -4,7 +4,7 @@ The label of a point is :math:`1 - \min(d, \tau) / \tau`: 1 on the surface, 0 at
 distance :math:`\tau` and beyond; it is the target of a binary cross-entropy. The distance
 :math:`d` is that to the cloud the INR is fitted to, or to a mesh if one is given.
 
-Source: ballerini2023, ch. 3; counts and spreads as used by deluigi2023.
+Source: [ballerini2023], ch. 3; counts and spreads as used by [deluigi2023].
 """
 
 from __future__ import annotations

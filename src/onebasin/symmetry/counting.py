@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from onebasin.errors import InputError
 from onebasin.symmetry.spec import Spec
 
-#: Exponent of the upper estimate of atoms in the observable universe that ainsworth2023 quotes.
+#: Exponent of the upper estimate of atoms in the observable universe that [ainsworth2023] quotes.
 ATOMS_LOG10 = 82
 
 _VGG16 = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
