@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from onebasin.matching.identity import identity_match
     from onebasin.matching.measured import Moments, measure_moments
     from onebasin.matching.phases import PhaseOptions, phase_match
+    from onebasin.matching.refining import RefineOptions, phase_refine
     from onebasin.matching.result import ConvergenceWarning, Match
     from onebasin.matching.similarity import group_similarity, unit_similarity
     from onebasin.matching.steepest import loss_gradient, steepest_match
@@ -27,6 +28,7 @@ __all__ = [
     "Match",
     "Moments",
     "PhaseOptions",
+    "RefineOptions",
     "StraightThroughOptions",
     "WeightOptions",
     "activation_match",
@@ -37,6 +39,7 @@ __all__ = [
     "loss_gradient",
     "measure_moments",
     "phase_match",
+    "phase_refine",
     "sign_match",
     "solve",
     "steepest_match",
@@ -55,6 +58,7 @@ __getattr__ = lazy.names(
         "identity": ["identity_match"],
         "measured": ["Moments", "measure_moments"],
         "phases": ["PhaseOptions", "phase_match"],
+        "refining": ["RefineOptions", "phase_refine"],
         "result": ["ConvergenceWarning", "Match"],
         "similarity": ["group_similarity", "unit_similarity"],
         "steepest": ["loss_gradient", "steepest_match"],
