@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         loss_along_corrected_path,
     )
     from onebasin.connectivity.line import Line, interpolate, loss_along_line
+    from onebasin.connectivity.normalised import loss_along_normalised
     from onebasin.connectivity.predictions import answers, share_between, stops
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "interpolate",
     "loss_along_corrected_path",
     "loss_along_line",
+    "loss_along_normalised",
     "mean_barrier",
     "peaks",
     "share_between",
@@ -38,6 +40,7 @@ __getattr__ = lazy.names(
     {
         "corrected": ["CorrectedPath", "corrected_barrier", "loss_along_corrected_path"],
         "line": ["Line", "interpolate", "loss_along_line"],
+        "normalised": ["loss_along_normalised"],
         "predictions": ["answers", "share_between", "stops"],
     },
 )
