@@ -364,7 +364,7 @@ for method in methods:
 # to midpoints that are wrong with confidence, one near it may belong to midpoints that say nothing, and
 # only one well below it leaves room for a shape.
 
-# %% mystnb={"figure": {"name": "fig-siren-curves", "caption": "Loss along the straight line (full) and along the corrected path (dotted) between INRs of one shape that started from different draws: as trained, after weight matching, and after matching phases on data. Mean over the pairs of a shape; all panels share one axis."}, "image": {"alt": "Small panels, one per shape, of loss against position between two networks. The full curves without alignment and after weight matching rise steeply; that after matching phases has the lowest rise. The dotted curves lie below the full curves of the same colour."}}
+# %% mystnb={"figure": {"name": "fig-siren-curves", "caption": "Loss along the straight line (full) and along the corrected path (dotted) between INRs of one shape that started from different draws: as trained, after weight matching, and after matching phases on data. Grey: the best constant output. Mean over the pairs of a shape; all panels share one axis."}, "image": {"alt": "Small panels, one per shape, of loss against position between two networks. The full curves without alignment and after weight matching rise steeply; that after matching phases has the lowest rise. The dotted curves lie below the full curves of the same colour. A thin grey level marks the best constant."}}
 run.show(draw.draw_curves, "path", height=4.6)
 
 # %% mystnb={"figure": {"name": "fig-siren-beside", "caption": "Every midpoint's Chamfer distance to the surface against the barrier beside it; straight line (left) and corrected path (right). Midpoints that could not be read back are left out here and counted in the table. Grey: the ends, read back in the same way."}, "image": {"alt": "Two panels of Chamfer distance against barrier height on logarithmic axes, one mark per pair, coloured by method. Marks with lower barriers have lower Chamfer distances and come closer to the grey band of the ends."}}
@@ -473,7 +473,10 @@ run.show(draw.draw_learned, "refined", height=3.4)
 # {measured}`beyond/siren/refined.straight-through:before_narrow:.3f@largest` to
 # {measured}`beyond/siren/refined.straight-through:after_narrow:.3f@largest`. The Chamfer distance of the midpoints'
 # clouds at the larger width is {measured}`beyond/siren/refined.straight-through:chamfer_before:.2g@largest` before
-# and {measured}`beyond/siren/refined.straight-through:chamfer_after:.2g@largest` after. The corrected barrier, which
+# and {measured}`beyond/siren/refined.straight-through:chamfer_after:.2g@largest` after, at the smaller one
+# {measured}`beyond/siren/refined.straight-through:chamfer_before_narrow:.2g@largest` and
+# {measured}`beyond/siren/refined.straight-through:chamfer_after_narrow:.2g@largest`: what is minimised is a loss,
+# and in a narrow network it can fall while the shape blurs, towards the constant. The corrected barrier, which
 # nothing here minimises, goes from {measured}`beyond/siren/refined.straight-through:corrected_before:.3f@largest` to
 # {measured}`beyond/siren/refined.straight-through:corrected_after:.3f@largest` nats.
 #
@@ -584,12 +587,14 @@ assert (left >= 0).all() and torch.isfinite(left).all()
 #
 # ## What is known, and what is new
 #
-# The symmetries of a sine unit are known: signs and whole periods serve as augmentations of INR
-# weights, and {cite:t}`guven2026` states the group of one hidden layer, proves which networks have no
-# other symmetry, and aligns INRs to a template for a classifier. Correcting statistics is
-# {cite:t}`jordan2023`'s. New here, as far as we know: matching pairs over the whole group, by weights
-# and by phases on data; the barrier that is left, against width; and how much of the barrier which the
-# thesis met is one of unmatched signs and phases: at the largest recorded profile and width,
+# The symmetries of a sine unit are known: negated units and biases shifted by half periods serve as
+# augmentations of INR weights {cite:p}`shamsian2024`, readers of weights are built equivariant to signs
+# {cite:p}`tran2024,kalogeropoulos2024`, and {cite:t}`guven2026` states the group of one hidden layer,
+# proves which networks have no other symmetry, and aligns INRs to a template for a classifier. Correcting
+# statistics is {cite:t}`jordan2023`'s, the straight-through estimator {cite:t}`ainsworth2023`'s. New here,
+# as far as we know: matching pairs over the whole group, by weights and by phases on data; phases as the
+# projection of the estimator; the barrier that is left, against width and beside that of a constant; and
+# how much of the barrier which the thesis met is one of unmatched signs and phases: at the largest recorded profile and width,
 # {measured}`beyond/siren/path.weight:barrier:.2f@largest` nats are left by weight matching and
 # {measured}`beyond/siren/path.phase:barrier:.2f@largest` over the whole group. HYPER-MATCHING, the thesis's own way out
 # {cite:p}`ballerini2023`, trains a network that emits weights and changes the function of an end;
@@ -635,7 +640,7 @@ assert (left >= 0).all() and torch.isfinite(left).all()
 #    lies between two such units is wrong on the straight line, corrected or not.
 # ````
 #
-# References: {cite:p}`ballerini2023,jordan2023,guven2026,ainsworth2023,sitzmann2020,wu2015`.
+# References: {cite:p}`ballerini2023,jordan2023,guven2026,shamsian2024,tran2024,kalogeropoulos2024,ainsworth2023,sitzmann2020,wu2015`.
 
 # %% tags=["nbval-check-output"]
 run.finish()

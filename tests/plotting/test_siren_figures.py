@@ -36,6 +36,7 @@ def records(shapes=2):
         loss = 0.3 + (rank + 1) * (lambdas * (1 - lambdas))[None].repeat(2 * shapes, 0)
         arrays = {"lambdas": lambdas, "loss": loss, "corrected_loss": loss / 2}
         arrays |= {"shape": np.arange(shapes).repeat(2), "ends": np.array([1e-3, 2e-3])}
+        arrays["constant"] = np.full(2 * shapes, 0.1)
         arrays["names"] = np.array([f"generated/chair_{k}" for k in range(shapes)])
         height, far = loss.max(1) - 0.3, np.array([0.01, np.nan] * shapes)
         arrays |= {"barrier": height, "corrected": height / 2}
@@ -49,7 +50,8 @@ def test_curves_are_drawn_for_every_shape_with_both_paths(figure):
     assert len(shown) == 2
     for axes in shown:
         styles = [line.get_linestyle() for line in axes.lines]
-        assert len(styles) == 6 and styles.count(":") == 3  # none, weight, phase, twice
+        assert len(styles) == 7 and styles.count(":") == 3  # none, weight, phase, twice
+        np.testing.assert_allclose(axes.lines[6].get_ydata(), 0.4)  # ends and constant
         straight, corrected = axes.lines[:2]
         assert straight.get_ydata().max() > corrected.get_ydata().max()
     render(figure)

@@ -62,8 +62,8 @@ def draw_curves(panel, records: Sequence[Record]) -> None:
     Args:
         panel: Figure or subfigure to draw on.
         records: One for each method with ``lambdas``, ``loss`` and ``corrected_loss [pairs
-            lambdas]``,
-            ``shape [pairs]`` and ``names``.
+            lambdas]``, ``constant`` (height of the best constant output above the ends) and
+            ``shape [pairs]``, and ``names``.
     """
     held = {one.method: one.load_arrays() for one in records if one.method in _CURVES}
     names = next(iter(held.values()))["names"][:6]
@@ -71,6 +71,7 @@ def draw_curves(panel, records: Sequence[Record]) -> None:
     for index, (axes, name) in enumerate(zip(grid.flat, names, strict=False)):
         for method in _CURVES:
             _pair_of_curves(axes, held[method], index, method)
+        _level(axes, held["none"], index)
         title = str(name).rpartition("/")[2].replace("_", " ")
         axes.text(0.5, 1.02, title, transform=axes.transAxes, ha="center", fontsize=9)
     for axes in grid.flat[len(names) :]:
@@ -79,7 +80,7 @@ def draw_curves(panel, records: Sequence[Record]) -> None:
         axes.set_xlabel("position $\\lambda$")
     for axes in grid[:, 0]:
         axes.set_ylabel("loss (nats)")
-    _legend(panel, grid[0, 0], columns=3)
+    _legend(panel, grid[0, 0], columns=4)
 
 
 def _pair_of_curves(axes: Axes, arrays, index: int, method: str) -> None:
@@ -91,6 +92,15 @@ def _pair_of_curves(axes: Axes, arrays, index: int, method: str) -> None:
     )
     dotted = {**look, "linestyle": ":", "marker": None, "label": f"{name}, corrected"}
     axes.plot(arrays["lambdas"], arrays["corrected_loss"][rows].mean(0), **dotted)
+
+
+def _level(axes: Axes, arrays, index: int) -> None:
+    """The loss of the best constant output for one shape."""
+    if "constant" in arrays:
+        rows = arrays["shape"] == index
+        ends = arrays["loss"][rows][:, [0, -1]].mean()
+        height = ends + arrays["constant"][rows].mean()
+        axes.axhline(height, color=_GREY, lw=1, zorder=1, label="best constant")
 
 
 def draw_clouds(panel, records: Sequence[Record]) -> None:
