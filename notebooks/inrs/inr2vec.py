@@ -280,7 +280,8 @@ run.show(draw.draw_training, "training")
 # - the *INR* itself, read back without encoder and decoder.
 #
 # If the decoder's median is not below that of the nearest training shape, the encoder is not good
-# enough to speak for embeddings, and the row that needs one is not run.
+# enough to speak for embeddings: the rows that need one are *not run*, with that reason, and what was
+# measured for them is shown without a verdict.
 
 # %% tags=["remove-output"]
 from onebasin.shapes.reconstruction import SearchOptions, reconstruct
@@ -454,6 +455,15 @@ _ = run.claim(
 )
 
 # %% [markdown]
+# The mean error is {measured}`inrs/inr2vec/inr-shared-init.claim:shared:.4f` from one start,
+# {measured}`inrs/inr2vec/inr-shared-init.claim:free:.4f` from a start each and
+# {measured}`inrs/inr2vec/inr-shared-init.claim:mean:.4f` for the best constant (largest recorded profile:
+# {measured}`inrs/inr2vec/inr-shared-init.claim:shared:.4f@largest`,
+# {measured}`inrs/inr2vec/inr-shared-init.claim:free:.4f@largest` and
+# {measured}`inrs/inr2vec/inr-shared-init.claim:mean:.4f@largest`). Where the first misses half of the last,
+# {numref}`fig-inr2vec-training` and $\nu$ say why: what is learned of the training shapes does not carry over,
+# since most of what differs between two INRs of one start is accident.
+#
 # ## Does alignment bring embeddings together?
 #
 # **Claim** ({cite:t}`ballerini2023`, §3.2, Fig. 3.4). *In inr2vec's embedding two INRs of one shape are
