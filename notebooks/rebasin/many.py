@@ -28,7 +28,7 @@ from itertools import permutations
 import torch
 
 from onebasin import apply, book, weight_match
-from onebasin.connectivity.calibration import best_temperature, calibration
+from onebasin.connectivity.calibration import best_temperature
 from onebasin.matching import ConvergenceWarning
 from onebasin.merging import merge_cycle, merge_many
 from onebasin.networks import classifiers, recipes
@@ -266,64 +266,50 @@ run.show(draw.draw_quality, "quality", height=3.2, share=False)
 # (the share of the inputs' mean test loss by which the merge by turns lies lower) is
 # {measured}`rebasin/many/gr-merge-many.claim:gain:+.2f@largest`.
 #
-# ## Calibration, and a control
+# ## How much of it is softness
 #
-# **Claim** ({cite:t}`ainsworth2023`, §5.4 and A.6). *Merged networks are better calibrated than the ones they
-# are made of.* The paper shows diagrams; the number, expected calibration error in ten bins, is ours:
-#
-# ```{math}
-# :label: eq-ece
-# \mathrm{ECE}=\sum_b\frac{n_b}{n}\,\lvert\mathrm{acc}_b-\mathrm{conf}_b\rvert .
-# ```
-#
-# An overconfident network needs no merging to be better calibrated: one number by which its logits are
-# divided does it {cite:p}`guo2017`. The number is fitted on one half of the test images and judged, with
-# everything else of this section, on the other. It cannot change a single class.
+# A merge that answers with less confidence may have a lower loss for that alone. One number by which logits
+# are divided does the same to a single network, and cannot change a single class {cite:p}`guo2017`. The paper
+# lacks this control. We give every input such a temperature, and the merge one of its own, fitted on one half
+# of the test images and judged on the other. What merging does to calibration itself is the subject of the
+# [next chapter](split.py).
+
 
 # %%
-half = judged // 2
-y = known["test"][1]
-fitted, held_out = y[:half], y[half:]
-late = {name: [one[:, half:] for one in many] for name, many in answers["test"].items()}
-temperature = [
-    [best_temperature(net[:half], fitted) for net in one] for one in answers["test"]["inputs"]
-]
-late["tempered"] = [
-    one / torch.tensor(temperature[k])[:, None, None].to(one)
-    for k, one in enumerate(late["inputs"])
-]
-error = {
-    name: torch.stack([calibration(one, held_out).error.mean().cpu() for one in many])
-    for name, many in late.items()
+def tempered(nets):
+    """Logits of the second half of the test images, divided by what suits the first half."""
+    soft = [net[half:] / best_temperature(net[:half], y[:half]) for net in nets]
+    assert all(
+        torch.equal(s.argmax(-1), n[half:].argmax(-1)) for s, n in zip(soft, nets, strict=True)
+    )
+    return torch.stack(soft)
+
+
+half, y = judged // 2, known["test"][1]
+tested = answers["test"]
+late = {name: [one[:, half:] for one in tested[name]] for name in ("inputs", "turns")}
+late |= {
+    f"{name}_tempered": [tempered(one) for one in tested[name]] for name in ("inputs", "turns")
 }
-halves = {name: judge(many, held_out)[0].mean(1) for name, many in late.items()}
+halves = {name: judge(many, y[half:])[0].mean(1) for name, many in late.items()}
 
 # %% tags=["remove-output"]
-metrics = {f"error_{name}": book.metric(one) for name, one in error.items()}
-metrics |= {f"loss_{name}": book.metric(one, "nats") for name, one in halves.items()}
-metrics["temperature"] = book.metric(torch.tensor(temperature).mean(1))
-arrays = {}
-for name in ("inputs", "tempered", "turns"):
-    flat = torch.cat([net for one in late[name] for net in one])
-    diagram = calibration(flat, held_out.repeat(len(flat) // len(held_out)))
-    arrays |= {f"{what}.{name}": getattr(diagram, what) for what in ("confidence", "accuracy")}
-    arrays[f"share.{name}"] = diagram.share
-run.record("calibration", method="weight", metrics=metrics, seeds=range(sets), arrays=arrays)
-gap = book.measured(book.bootstrap((error["inputs"] - error["turns"]).tolist()))
-_ = run.claim("gr-calibration", gain=gap)
-
-# %% mystnb={"figure": {"name": "fig-many-calibration", "caption": "Reliability on the half of the test images that no temperature was fitted on: accuracy against confidence in ten bins (left; the dotted diagonal is perfect) and the share of samples in each bin (right, logarithmic), of the inputs, the inputs divided by their temperature, and the networks merged by turns."}, "image": {"alt": "Left, curves of accuracy against confidence around the diagonal: the inputs below it, the tempered inputs closer to it, the merge on its other side for most confidences. Right, the share of samples rises towards full confidence, most steeply for the inputs."}}
-run.show(draw.draw_reliability, "calibration", height=3.0)
+metrics = {f"loss_{name}": book.metric(one, "nats") for name, one in halves.items()}
+heat = [[best_temperature(net[:half], y[:half]) for net in one] for one in tested["inputs"]]
+metrics["temperature"] = book.metric(torch.tensor(heat).mean(1))
+heat = [best_temperature(one[0, :half], y[:half]) for one in tested["turns"]]
+metrics["temperature_turns"] = book.metric(heat)
+_ = run.record("softness", method="weight", metrics=metrics, seeds=range(sets))
 
 # %% [markdown]
-# The calibration error is {measured}`rebasin/many/calibration.weight:error_inputs:.4f` for the inputs,
-# {measured}`rebasin/many/calibration.weight:error_turns:.4f` for the merge, and
-# {measured}`rebasin/many/calibration.weight:error_tempered:.4f` for single inputs divided by their
-# temperature, on average {measured}`rebasin/many/calibration.weight:temperature:.2f`. In test loss the
-# same three are {measured}`rebasin/many/calibration.weight:loss_inputs:.3f`,
-# {measured}`rebasin/many/calibration.weight:loss_turns:.3f` and
-# {measured}`rebasin/many/calibration.weight:loss_tempered:.3f` nats. What a single number does for a
-# single network has to be subtracted before a merge is praised for its loss or its calibration.
+# | test loss, second half | as they are | each at its own temperature | temperature, mean |
+# | --- | --- | --- | --- |
+# | inputs | {measured}`rebasin/many/softness.weight:loss_inputs:.4f` | {measured}`rebasin/many/softness.weight:loss_inputs_tempered:.4f` | {measured}`rebasin/many/softness.weight:temperature:.2f` |
+# | merged by turns | {measured}`rebasin/many/softness.weight:loss_turns:.4f` | {measured}`rebasin/many/softness.weight:loss_turns_tempered:.4f` | {measured}`rebasin/many/softness.weight:temperature_turns:.2f` |
+#
+# A temperature above one says that a network was too sure of itself, one below that it was too timid. What a
+# single number does for a single network has to be subtracted before a merge is praised for its loss: the fair
+# comparison is the one down the middle column.
 #
 # ## Paper and measurement
 #
@@ -332,8 +318,7 @@ run.show(draw.draw_reliability, "calibration", height=3.0)
 #
 # **Caveats.** At smoke networks are eight times narrower than the paper's and trained on a fifteenth of its
 # digits for a fifth of its epochs, and there are four in a set: matching between such networks leaves a
-# barrier, and a merge suffers from that of all its pairs. Calibration in the paper is also that of 32 networks on random halves of the
-# data, which is not run here. With few sets, intervals are rough.
+# barrier, and a merge suffers from that of all its pairs. With few sets, intervals are rough.
 #
 # **Cost.**
 #
@@ -345,18 +330,20 @@ run.show(draw.draw_reliability, "calibration", height=3.0)
 # 1. *(recall)* Why does aligning one network to the mean of the others never lower {eq}`eq-merge-many`?
 # 2. *(change an assumption)* Align all networks to the first one instead. Which triples close, and why is
 #    the merge worse?
-# 3. *(measure)* Divide the logits of the *merge* by a temperature of its own. Is anything left of its
-#    calibration error?
+# 3. *(measure)* Merge two, three and four of the networks. Which way does the temperature that suits the merge
+#    go?
 #
 # ````{dropdown} Solutions
 # 1. All terms with that network sum to its inner product with the sum of the others, which weight matching
 #    raises or leaves; the other terms do not contain it.
 # 2. All of them: the first network's order is a universe. But every network is aligned to one, and nobody
 #    to each other.
-# 3. Use `best_temperature` on its first half, as above. Hardly: what is left is the noise of the bins.
+# 3. Call `merge_many` on the first few rows of a set's states. Every network that joins takes something from the
+#    length of the mean, as aligned weights still differ; shorter weights answer more softly, so that a lower
+#    temperature should suit them.
 # ````
 #
-# References: {cite:p}`ainsworth2023,crisostomi2024,guo2017,lecun1998`.
+# References: {cite:p}`ainsworth2023,crisostomi2024,guo2017,lecun1998`. Next: [data that never meet](split.py).
 
 # %% tags=["nbval-check-output"]
 run.finish()

@@ -100,13 +100,13 @@ class Pairs:
         self.settings, self.count = settings, count
         self.network = settings.make().to(device).eval()
         self.recipe = recipes.image_classifiers(settings, range(2 * count), together=together)
-        made = run.recipe(recipes.make(self.recipe, device=device))
-        self.nets = recipes.load(made, epochs=[settings.epochs])
+        common = {"run": run, "together": together, "device": device}
+        last = [settings.epochs]
+        self.nets = recipes.trained(settings, 2 * count, epochs=last, **common)
         self.refs, self.others = self.nets.pairs(device=device)
-        images = (classifiers.evaluation(settings, split) for split in ("train", "test"))
-        self.train, self.test = (tuple(part.to(device) for part in one) for one in images)
-        note = classifiers.labelled(settings.data, "train")
-        run.data(note.name, note.sha256, note=note.note)
+        self.train, self.test = (
+            classifiers.evaluation(settings, split, device=device) for split in ("train", "test")
+        )
 
     def __getitem__(self, k):
         """Both networks of one pair."""

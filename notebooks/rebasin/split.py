@@ -153,8 +153,7 @@ for name, (few, many) in sizes.items():
     last = [settings[name].epochs]
     nets = recipes.trained(settings[name], many, epochs=last, **common)
     everything[name] = nets.at(range(few), device=device)
-    held = classifiers.evaluation(settings[name], "test", judged)
-    known[name] = tuple(part.to(device) for part in held)
+    known[name] = classifiers.evaluation(settings[name], "test", judged, device=device)
 
 # %%
 aligned = {}
@@ -333,6 +332,7 @@ for name, many in logits.items():
     late["inputs"] = late.pop("ends")
     soft = tempered(late["inputs"], many["ends"][:, :, :half], y[:half])
     late["tempered"], scales[name] = soft
+    late["cooled"], _ = tempered(late["merge"], many["merge"][:, :, :half], y[:half])
     assert torch.equal(late["tempered"].argmax(-1), late["inputs"].argmax(-1))
     errors[name], diagrams[name] = reliability(late, y[half:])
 
@@ -349,7 +349,7 @@ kinds = {"inputs": inputs, "merge": {name: t[None] for name, t in merged.state.i
 kinds["plain"] = {name: t.mean(0, keepdim=True) for name, t in inputs.items()}
 many, answered = {}, {}
 for split in ("test", "train"):
-    x, answered[split] = (p.to(device) for p in classifiers.evaluation(some, split, judged))
+    x, answered[split] = classifiers.evaluation(some, split, judged, device=device)
     run_on = {kind: population.call(networks["digits"], one, x) for kind, one in kinds.items()}
     many[split] = {kind: one.detach()[None] for kind, one in run_on.items()}  # one set
     many[split]["ensemble"] = many[split]["inputs"].mean(1, keepdim=True)
@@ -360,6 +360,7 @@ early, late = (
     {k: one[:, :, s] for k, one in many["test"].items()} for s in (slice(half), slice(half, None))
 )
 late["tempered"], scales["random"] = tempered(late["inputs"], early["inputs"], y[:half])
+late["cooled"], _ = tempered(late["merge"], early["merge"], y[:half])
 errors["random"], diagrams["random"] = reliability(late, y[half:])
 scale = scales["random"][:, :, None, None]
 many["train"]["tempered"] = many["train"]["inputs"] / scale
@@ -398,12 +399,12 @@ run.show(
 )
 
 # %% [markdown]
-# | calibration error | inputs | tempered | merge | ensemble |
-# | --- | --- | --- | --- | --- |
-# | biased halves, digits | {measured}`rebasin/split/calibration-digits.weight:error_inputs:.4f` | {measured}`rebasin/split/calibration-digits.weight:error_tempered:.4f` | {measured}`rebasin/split/calibration-digits.weight:error_merge:.4f` | {measured}`rebasin/split/calibration-digits.weight:error_ensemble:.4f` |
-# | biased halves, pictures | {measured}`rebasin/split/calibration-pictures.weight:error_inputs:.4f` | {measured}`rebasin/split/calibration-pictures.weight:error_tempered:.4f` | {measured}`rebasin/split/calibration-pictures.weight:error_merge:.4f` | {measured}`rebasin/split/calibration-pictures.weight:error_ensemble:.4f` |
-# | random halves | {measured}`rebasin/split/calibration-random.weight:error_inputs:.4f` | {measured}`rebasin/split/calibration-random.weight:error_tempered:.4f` | {measured}`rebasin/split/calibration-random.weight:error_merge:.4f` | {measured}`rebasin/split/calibration-random.weight:error_ensemble:.4f` |
-# | random halves, training images | {measured}`rebasin/split/calibration-train.weight:error_inputs:.4f` | {measured}`rebasin/split/calibration-train.weight:error_tempered:.4f` | {measured}`rebasin/split/calibration-train.weight:error_merge:.4f` | {measured}`rebasin/split/calibration-train.weight:error_ensemble:.4f` |
+# | calibration error | inputs | inputs, tempered | merge | merge, tempered | ensemble |
+# | --- | --- | --- | --- | --- | --- |
+# | biased halves, digits | {measured}`rebasin/split/calibration-digits.weight:error_inputs:.4f` | {measured}`rebasin/split/calibration-digits.weight:error_tempered:.4f` | {measured}`rebasin/split/calibration-digits.weight:error_merge:.4f` | {measured}`rebasin/split/calibration-digits.weight:error_cooled:.4f` | {measured}`rebasin/split/calibration-digits.weight:error_ensemble:.4f` |
+# | biased halves, pictures | {measured}`rebasin/split/calibration-pictures.weight:error_inputs:.4f` | {measured}`rebasin/split/calibration-pictures.weight:error_tempered:.4f` | {measured}`rebasin/split/calibration-pictures.weight:error_merge:.4f` | {measured}`rebasin/split/calibration-pictures.weight:error_cooled:.4f` | {measured}`rebasin/split/calibration-pictures.weight:error_ensemble:.4f` |
+# | random halves | {measured}`rebasin/split/calibration-random.weight:error_inputs:.4f` | {measured}`rebasin/split/calibration-random.weight:error_tempered:.4f` | {measured}`rebasin/split/calibration-random.weight:error_merge:.4f` | {measured}`rebasin/split/calibration-random.weight:error_cooled:.4f` | {measured}`rebasin/split/calibration-random.weight:error_ensemble:.4f` |
+# | random halves, training images | {measured}`rebasin/split/calibration-train.weight:error_inputs:.4f` | {measured}`rebasin/split/calibration-train.weight:error_tempered:.4f` | {measured}`rebasin/split/calibration-train.weight:error_merge:.4f` | – | {measured}`rebasin/split/calibration-train.weight:error_ensemble:.4f` |
 #
 # The temperatures are on average {measured}`rebasin/split/calibration-random.weight:temperature:.2f` on
 # random halves; above one a network was too sure of itself. Averaging weights makes answers softer, which is
@@ -411,8 +412,10 @@ run.show(
 # as much, and where matching leaves a barrier it can overshoot, so that the merge is *less* sure than it has
 # reason to be. The same holds for the loss: on random halves the inputs have
 # {measured}`rebasin/split/calibration-random.weight:loss_inputs:.3f` nats, their merge
-# {measured}`rebasin/split/calibration-random.weight:loss_merge:.3f`, and single inputs divided by their
-# temperature {measured}`rebasin/split/calibration-random.weight:loss_tempered:.3f`.
+# {measured}`rebasin/split/calibration-random.weight:loss_merge:.3f`, and divided by temperatures of their own
+# the inputs {measured}`rebasin/split/calibration-random.weight:loss_tempered:.3f` and the merge
+# {measured}`rebasin/split/calibration-random.weight:loss_cooled:.3f`. A temperature repairs calibration, of a merge
+# as of a single network; what it leaves of the loss is what the network does not know.
 #
 # ## Paper and measurement
 #
@@ -438,8 +441,7 @@ run.show(
 #    not?
 # 2. *(change an assumption)* Let the halves differ in nothing but their images (`bias = 0.5`). What is left of
 #    the ensemble's lead over the ends without tilt?
-# 3. *(measure)* Divide the logits of the *merge* by a temperature of its own. Is anything left of its
-#    calibration error, or of its loss against the tempered inputs?
+# 3. *(measure)* Take the tilt from the ends *before* their logits are averaged. Does the ensemble change?
 #
 # ````{dropdown} Solutions
 # 1. By {eq}`eq-tilt` the tilts add in logarithms, and their sum is the same for all classes. Probabilities are
@@ -447,8 +449,8 @@ run.show(
 #    agree, that is, for an $x$ between classes of both kinds.
 # 2. What two networks know beyond one: the ends differ in their images and first weights still, and the mean
 #    of two such networks is better than either.
-# 3. Fit `best_temperature` on the first half of the merge's logits, as above. The calibration error falls to
-#    the noise of the bins; what is left of the loss is the price of the barrier.
+# 3. Average `untilted` instead of `both`. By what stands behind {eq}`eq-tilt`, not at all but for rounding: both
+#    tilts add to the same number for every class, up to one image.
 # ````
 #
 # References: {cite:p}`ainsworth2023,guo2017,krizhevsky2009,lecun1998,saerens2002`.

@@ -73,17 +73,6 @@ def test_every_kind_of_network_has_its_place(figure, plain):
     assert named == (["up to 9.0 ↑"] if plain > 1 else [])  # a cut axis says so
 
 
-def test_reliability_leaves_out_empty_bins(figure):
-    share = np.array([0, 0.2, 0.8])
-    arrays = {
-        f"{what}.{name}": share if what == "share" else np.array([0, 0.5, 0.9])
-        for what in ("confidence", "accuracy", "share")
-        for name in ("inputs", "tempered", "turns")
-    }
-    many.draw_reliability(figure, [Held(arrays=arrays)])
-    assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 2, 2, 2]
-
-
 def test_climbs_start_together_and_turns_follow_the_relaxed_steps(figure):
     relaxed = np.array([[1, 2, 3, np.nan], [1, 2, 3, 4]])
     arrays = {"turns": np.ones((2, 5)), "relaxed": relaxed, "finish": relaxed[:, :3]}

@@ -55,33 +55,6 @@ def _cut_above(axes, held) -> None:
         axes.set_ylim(0, None)
 
 
-def draw_reliability(panel, records: Sequence[Record]) -> None:
-    """Accuracy against confidence for the inputs, the same tempered, and the merges.
-
-    Args:
-        panel: Figure or subfigure to draw on.
-        records: One, with ``confidence.NAME``, ``accuracy.NAME`` and ``share.NAME`` ``[bins]``.
-    """
-    held = records[0].load_arrays()
-    names = {"inputs": "inputs", "tempered": "inputs, tempered", "turns": "merged by turns"}
-    left, right = panel.subplots(1, 2)
-    left.plot([0, 1], [0, 1], color=ENDS, lw=0.8, ls=":")
-    edges = np.linspace(0, 1, len(held["share.turns"]) + 1)
-    for name, marker, dash in zip(names, ("s", "D", "o"), ("-", ":", "-"), strict=True):
-        colour = method_style("weight")["color"] if name == "turns" else ENDS
-        filled = held[f"share.{name}"] > 0
-        points = (held[f"{what}.{name}"][filled] for what in ("confidence", "accuracy"))
-        left.plot(*points, marker=marker, ls=dash, color=colour, ms=4, label=names[name])
-        middle = (edges[1:] + edges[:-1]) / 2
-        right.plot(middle, held[f"share.{name}"], marker=marker, ls=dash, color=colour, ms=4)
-    left.set_xlabel("confidence")
-    left.set_ylabel("accuracy (share)")
-    left.legend(fontsize=8)
-    right.set_yscale("log")
-    right.set_xlabel("confidence")
-    right.set_ylabel("samples (share)")
-
-
 def draw_climb(panel, records: Sequence[Record]) -> None:
     """Objective of both ways of merging, step by step.
 
