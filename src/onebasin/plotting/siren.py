@@ -80,7 +80,7 @@ def draw_curves(panel, records: Sequence[Record]) -> None:
         axes.set_xlabel("position $\\lambda$")
     for axes in grid[:, 0]:
         axes.set_ylabel("loss (nats)")
-    _legend(panel, grid[0, 0], columns=4)
+    _legend(panel, grid[0, 0], columns=3)
 
 
 def _pair_of_curves(axes: Axes, arrays, index: int, method: str) -> None:
