@@ -265,8 +265,8 @@ def _step(network: Dense, model: nn.Module, ref: State, sample) -> Tensor:
     for start in range(0, len(inputs), piece):
         x, y = (t[start : start + piece].expand(len(lambdas), -1, -1) for t in (inputs, targets))
         total = total + add(x, y, x.shape[1] / len(inputs)).mean()
-    gradients = [leaves[name].grad / len(lambdas) for name in line]
-    torch.autograd.backward(list(line.values()), gradients)
+    gradients = [leaves[name].grad / len(lambdas) for name in line]  # type: ignore[operator]
+    torch.autograd.backward(list(line.values()), gradients)  # type: ignore[arg-type]
     return total
 
 
