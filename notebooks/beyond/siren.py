@@ -367,7 +367,7 @@ for method in methods:
 # %% mystnb={"figure": {"name": "fig-siren-curves", "caption": "Loss along the straight line (full) and along the corrected path (dotted) between INRs of one shape that started from different draws: as trained, after weight matching, and after matching phases on data. Grey: the best constant output. Mean over the pairs of a shape; all panels share one axis."}, "image": {"alt": "Small panels, one per shape, of loss against position between two networks. The full curves without alignment and after weight matching rise steeply; that after matching phases has the lowest rise. The dotted curves lie below the full curves of the same colour. A thin grey level marks the best constant."}}
 run.show(draw.draw_curves, "path", height=4.6)
 
-# %% mystnb={"figure": {"name": "fig-siren-beside", "caption": "Every midpoint's Chamfer distance to the surface against the barrier beside it; straight line (left) and corrected path (right). Midpoints that could not be read back are left out here and counted in the table. Grey: the ends, read back in the same way."}, "image": {"alt": "Two panels of Chamfer distance against barrier height on logarithmic axes, one mark per pair, coloured by method. Marks with lower barriers have lower Chamfer distances and come closer to the grey band of the ends."}}
+# %% mystnb={"figure": {"name": "fig-siren-beside", "caption": "Every midpoint's Chamfer distance to the surface against the barrier beside it; straight line (left) and corrected path (right). Midpoints that could not be read back are left out here and counted in the table. Grey: the ends, read back in the same way."}, "image": {"alt": "Two panels of Chamfer distance against barrier height on logarithmic axes, one mark per pair, coloured by method. Marks of the same start lie lowest, in the grey band of the ends; those of signs and phases lie above them and to the right, and those of other alignments, where there are any, highest and farthest right."}}
 run.show(draw.draw_beside, "path", height=3.8)
 
 # %% [markdown]
@@ -612,7 +612,9 @@ assert (left >= 0).all() and torch.isfinite(left).all()
 # - *A lower loss is not yet a better shape.* With phases matched, the clouds of the midpoints have a Chamfer
 #   distance of {measured}`beyond/siren/path.phase:chamfer:.2g` on the straight line and of
 #   {measured}`beyond/siren/path.phase:chamfer_corrected:.2g` on the corrected path, where those of the ends have
-#   {measured}`beyond/siren/path.none:ends:.2g`.
+#   {measured}`beyond/siren/path.none:ends:.2g`; matched by weights over the same group, with a barrier of
+#   {measured}`beyond/siren/path.sign + phase:barrier:.2f` against {measured}`beyond/siren/path.phase:barrier:.2f` nats,
+#   they have {measured}`beyond/siren/path.sign + phase:chamfer:.2g`.
 # - *Matching phases looks at points*, weight matching does not. Activation matching looks at the same
 #   points and stays with permutations: its barrier is
 #   {measured}`beyond/siren/path.activation:barrier:.2f` nats.
