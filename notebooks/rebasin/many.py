@@ -27,9 +27,8 @@ from itertools import permutations
 
 import torch
 
-from onebasin import apply, book, weight_match
+from onebasin import apply, book, matching, weight_match
 from onebasin.connectivity.calibration import best_temperature
-from onebasin.matching import ConvergenceWarning
 from onebasin.merging import merge_cycle, merge_many
 from onebasin.networks import classifiers, recipes
 from onebasin.plotting import many as draw
@@ -123,7 +122,7 @@ for states, merged in zip(every, turns, strict=True):
 
 # %%
 with warnings.catch_warnings():  # a climb that its limit cuts short is finished by the turns
-    warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.simplefilter("ignore", matching.ConvergenceWarning)
     universe = [merge_cycle(spec, states, seed=k) for k, states in enumerate(every)]
 for states, merged in zip(every, universe, strict=True):
     scale = sum(float(t.double().square().sum()) for t in states.values())

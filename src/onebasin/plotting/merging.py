@@ -95,8 +95,8 @@ def draw_start(panel, records: Sequence[Record]) -> None:
         method = registry.get("weight") if names[place] == "weight" else _learner()
         hollow = {"mfc": "white"} if names[place] == "midpoint" else {}
         marker = method.marker if names[place] in ("weight", "straight-through") else "o"
-        look = {"color": method.colour, "marker": marker, "ls": "none", "ms": 5} | hollow
-        right.plot([place] * len(row), row, **look)
+        points = {"color": method.colour, "marker": marker, **hollow}
+        right.plot([place] * len(row), row, ls="none", ms=5, **points)
     ticks = ["weight\nmatching", *(short for _, _, short in _VARIANTS.values())]
     right.set_xticks(range(len(names)), ticks, fontsize=7)
     right.set_ylabel("barrier (nats)")
