@@ -340,12 +340,13 @@ _ = run.claim("siren-why-not-inr2vec", distance=best, share=book.measured(start_
 # The last of the five is a warning: with the shared start put back, the networks still differ by where they
 # came from, since what each one learned was a correction to its own draw.
 #
-# The first half of the claim holds, the second only in part. After alignment the start still explains more of
-# the embedding than the shape does at the largest recorded profile
-# ({measured}`beyond/encoder/shares.none:start_sign_phase:.2f@largest` against
-# {measured}`beyond/encoder/shares.none:shape_sign_phase:.2f@largest`), but not most of it: the rest belongs to
-# neither, and [its chapter](../inrs/inr2vec.py) finds most of that to be chance of the fitting. The encoder
-# asked here also misses its own bar on unseen shapes, so nothing in this section speaks for a better one.
+# So of the claim's two halves the second holds only in part. At the largest recorded profile, after alignment
+# over signs and phases, the start explains {measured}`beyond/encoder/shares.none:start_sign_phase:.2f@largest` of
+# the embedding's variance, the shape {measured}`beyond/encoder/shares.none:shape_sign_phase:.2f@largest`; the rest
+# belongs to neither alone. Chance of the fitting is part of that rest: two fittings of one shape from one start
+# differ in their hidden weights by {measured}`inrs/inr2vec/chance.none:hidden:.2f@largest` of what shapes differ by
+# ([the chapter on inr2vec](../inrs/inr2vec.py)). How well the encoder asked here knows unseen shapes at all is
+# measured there, too; nothing in this section speaks for a better one.
 #
 # Still, linear connectivity and readability are two things. A barrier asks what two networks *compute* half-way,
 # and the answer depends on sums over hundreds of weights. An encoder of raw weights asks for the weights
