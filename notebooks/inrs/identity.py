@@ -190,6 +190,15 @@ rows = {"stay": book.metric(back, "1", groups)}
 rows["sweeps"] = book.metric(torch.cat([count for _, count in parts]), "sweeps", groups)
 _ = run.record("shuffled", method="weight", metrics=rows, seeds=range(len(groups)))
 
+# %%
+from onebasin.networks.siren import shared_initialisation
+from onebasin.shapes.hyper import distance_in_norms
+
+first = shared_initialisation(inrs.settings.network())
+zeros = [inrs.pick([inrs.index(name, 0)]) for name in shapes]
+moved = [distance_in_norms({n: t[0] for n, t in one.items()}, first) for one in zeros]
+_ = run.record("moved", metrics={"moved": book.metric(moved)}, seeds=range(len(shapes)))
+
 # %% [markdown]
 # After the shuffle {measured}`inrs/identity/shuffled.weight:stay:.3f` of the units are brought back, in
 # {measured}`inrs/identity/shuffled.weight:sweeps:.1f` sweeps: the identity is found, not only kept.
@@ -218,8 +227,9 @@ run.show(draw.draw_by_activations, ["same", "diff"], height=3.2)
 #
 # - All networks 0 and 1 start from the one shared draw of the book. What is found for the same start is
 #   found for that start.
-# - After five hundred steps the start is still the larger part of most weights. Longer training could
-#   move units past each other.
+# - Five hundred steps move the weights by {measured}`inrs/identity/moved.none:moved:.2f` of their norm at the
+#   shared start ({measured}`inrs/identity/moved.none:moved:.2f@largest` at the largest recorded profile). Longer
+#   training could move units past each other.
 # - Twin units, equal to rounding, could be exchanged without any loss; the count would call that a
 #   difference.
 #
@@ -240,8 +250,8 @@ run.show(draw.draw_by_activations, ["same", "diff"], height=3.2)
 # ````{dropdown} Solutions
 # 1. One, with variance one: each unit stays with probability $1/512$, and the events are nearly
 #    independent.
-# 2. `inrs.pick([inrs.index(other_shape, 1)])` in the place of network 1. The weights are
-#    still dominated by the shared start.
+# 2. `inrs.pick([inrs.index(other_shape, 1)])` in the place of network 1. Compare the answer with how far
+#    training moves the weights from the start they share (in the caveats).
 # 3. Add `scale * torch.randn(...)` from a named stream to every tensor before `apply(mix, ...)` and
 #    raise `scale` in steps of two.
 # ````
