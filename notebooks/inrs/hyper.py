@@ -167,13 +167,25 @@ def noted(shape, source, what):
 
 
 # %%
+def asked(shape):
+    """Points around an independent sample of the surface, and their labels."""
+    surface = data.surface(shape)
+    return fitting.held_out_points(surface, inrs.settings, Counts().scaled(points), device)
+
+
 def curve(shape, other):
     """Loss along the line from network 0 of a shape."""
-    surface = data.surface(shape)
-    held_out = fitting.held_out_points(surface, inrs.settings, Counts().scaled(points), device)
-    return loss_along_line(network, network_of(shape, 0), other, fitting.bce, held_out).loss.cpu()
+    both = network_of(shape, 0), other
+    return loss_along_line(network, *both, fitting.bce, asked(shape)).loss.cpu()
 
 
+def constant(shape):
+    """Loss of the best constant answer, the mean label."""
+    y = asked(shape)[1].double()
+    return float(fitting.bce(torch.logit(y.mean()).expand_as(y), y))
+
+
+# %%
 def matched(shape):
     """The other network after weight matching."""
     pair = network_of(shape, 0), network_of(shape, 2)
@@ -202,6 +214,8 @@ for kind, curves in loss.items():
         "end": book.metric(curves[:, -1], "nats"),
     }
     rows["start"] = book.metric(curves[:, 0], "nats")
+    rows["highest"] = book.metric(curves.amax(1), "nats")
+    rows["constant"] = book.metric([constant(shape) for shape in chosen], "nats")
     arrays = {"lambdas": lambdas, "loss": curves, "shape": of, "names": chosen}
     run.record("path", method=kind, metrics=rows, seeds=of.tolist(), arrays=arrays)
 
@@ -277,7 +291,11 @@ run.show(draw.draw_clouds, "clouds", height=3.6, share=False)
 # themselves {measured}`inrs/hyper/clouds.hyper-matching:end:.2f`; at the largest recorded profile
 # {measured}`inrs/hyper/clouds.hyper-matching:between:.2f@largest` and
 # {measured}`inrs/hyper/clouds.hyper-matching:end:.2f@largest`. The barrier alone would not have told:
-# a loss near that of the best constant answer ([the chapter on predictions](predictions.py)) is low as well.
+# on the line the loss rises to {measured}`inrs/hyper/path.hyper-matching:highest:.3f` nats, and the best constant
+# answer, which knows nothing of the shape, costs {measured}`inrs/hyper/path.hyper-matching:constant:.3f`
+# ([the chapter on predictions](predictions.py)); at the largest recorded profile
+# {measured}`inrs/hyper/path.hyper-matching:highest:.3f@largest` and
+# {measured}`inrs/hyper/path.hyper-matching:constant:.3f@largest`.
 #
 # ## Where did it go?
 #
