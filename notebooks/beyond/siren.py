@@ -361,8 +361,8 @@ for method in methods:
 # The clouds of the ends, read back in the same way, have a Chamfer distance of
 # {measured}`beyond/siren/path.none:ends:.2g@largest` to the surface. The best constant lies
 # {measured}`beyond/siren/path.none:constant:.3f@largest` nats above the ends: a barrier much higher than that belongs
-# to midpoints that are wrong with confidence, one near it may belong to midpoints that say nothing, and
-# only one well below it leaves room for a shape.
+# to midpoints that are wrong with confidence, one near it may belong to midpoints that say nothing, or to
+# some that are right in most places and confidently wrong in a few. Which of these it is only the clouds tell.
 
 # %% mystnb={"figure": {"name": "fig-siren-curves", "caption": "Loss along the straight line (full) and along the corrected path (dotted) between INRs of one shape that started from different draws: as trained, after weight matching, and after matching phases on data. Grey: the best constant output. Mean over the pairs of a shape; all panels share one axis."}, "image": {"alt": "Small panels, one per shape, of loss against position between two networks. The full curves without alignment and after weight matching rise steeply; that after matching phases has the lowest rise. The dotted curves lie below the full curves of the same colour. A thin grey level marks the best constant."}}
 run.show(draw.draw_curves, "path", height=4.6)
@@ -606,7 +606,10 @@ assert (left >= 0).all() and torch.isfinite(left).all()
 #   by unit; it says nothing about the basin in the sense of linear mode connectivity.
 # - *"None" profits, too.* The correction alone takes the unaligned barrier from
 #   {measured}`beyond/siren/path.none:barrier:.2f` to {measured}`beyond/siren/path.none:corrected:.2f`
-#   nats. What it cannot do is keep the shape: the share of midpoints that cannot be read back is
+#   nats; at the largest recorded profile from {measured}`beyond/siren/path.none:barrier:.2f@largest` to
+#   {measured}`beyond/siren/path.none:corrected:.2f@largest`, beside
+#   {measured}`beyond/siren/path.phase:corrected:.3f@largest` with phases matched. The row's fraction is taken of the
+#   first of these numbers, as it says; of the second it would be larger. What it cannot do is keep the shape: the share of midpoints that cannot be read back is
 #   {measured}`beyond/siren/path.none:crossed_corrected:.2f` without alignment and
 #   {measured}`beyond/siren/path.phase:crossed_corrected:.2f` with phases matched.
 # - *A lower loss is not yet a better shape.* With phases matched, the clouds of the midpoints have a Chamfer
