@@ -309,6 +309,7 @@ rows, arrays = {}, {"lambdas": lambdas, "steps": noted(controlled[0], "encoder",
 for source in draw.SOURCES:
     lines = torch.cat([curve(shape, emitted(shape, source)) for shape in controlled])
     rows[f"{source}_barrier"] = book.metric(barrier(lines), "nats")
+    rows[f"{source}_end"] = book.metric(lines[:, -1], "nats")
     rows[f"{source}_parameters"] = book.metric(
         int(noted(controlled[0], source, "parameters")), "numbers"
     )
@@ -346,10 +347,16 @@ run.show(draw.draw_distances, "controls", height=3.0)
 # {measured}`inrs/hyper/controls.hyper-matching:free_ref:.2f`, those to B
 # {measured}`inrs/hyper/controls.hyper-matching:encoder_other:.2f`,
 # {measured}`inrs/hyper/controls.hyper-matching:code_other:.2f` and
-# {measured}`inrs/hyper/controls.hyper-matching:free_other:.2f`. At the largest recorded profile the barriers
+# {measured}`inrs/hyper/controls.hyper-matching:free_other:.2f`. The emitted networks themselves have a loss of
+# {measured}`inrs/hyper/controls.hyper-matching:encoder_end:.3f`,
+# {measured}`inrs/hyper/controls.hyper-matching:code_end:.3f` and
+# {measured}`inrs/hyper/controls.hyper-matching:free_end:.3f` nats. At the largest recorded profile the barriers
 # are {measured}`inrs/hyper/controls.hyper-matching:encoder_barrier:.3f@largest`,
 # {measured}`inrs/hyper/controls.hyper-matching:code_barrier:.3f@largest` and
-# {measured}`inrs/hyper/controls.hyper-matching:free_barrier:.3f@largest`.
+# {measured}`inrs/hyper/controls.hyper-matching:free_barrier:.3f@largest`, the losses
+# {measured}`inrs/hyper/controls.hyper-matching:encoder_end:.3f@largest`,
+# {measured}`inrs/hyper/controls.hyper-matching:code_end:.3f@largest` and
+# {measured}`inrs/hyper/controls.hyper-matching:free_end:.3f@largest`.
 #
 # If the trained code does as well as the encoder, then what HYPER-MATCHING finds does not depend on
 # reading $\theta_B$; and if free weights, which are the only ones that begin at $\theta_B$, do as well
