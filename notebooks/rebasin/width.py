@@ -1,0 +1,444 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (rebasin-width)=
+# # Wider networks
+#
+# *Aim.* Train pairs of networks that differ from other pairs in nothing but their width, match them,
+# and see what is left of the barrier. First perceptrons, at widths that a laptop can train, then the
+# convolutional networks that the paper speaks about, as far as there is time for them; with batch
+# normalisation among them, where one has to say whose statistics a merged network uses.
+#
+# *Needs.* At smoke half a minute on one CPU core, with digits that come with a package. At laptop all
+# of MNIST, and CIFAR-10 for small residual networks: some 25 minutes of training on two cores, then a
+# few more. VGG16 and ResNet20 of the paper's widths and epochs need the gpu profile and many hours.
+
+# %%
+import math
+
+import torch
+
+from onebasin import book, seeds
+from onebasin.connectivity import barrier, loss_along_line, loss_along_normalised, mean_barrier
+from onebasin.matching import weight_match
+from onebasin.networks import classifiers, recipes
+from onebasin.plotting import width as draw
+from onebasin.symmetry import apply
+
+# %% tags=["parameters"]
+profile = "smoke"
+data = "mnist5k"  # or "mnist", from the folder named by ONEBASIN_DATA
+widths = [8, 16, 32, 64]  # units of each of three hidden layers
+epochs = 20  # after which networks are compared
+batch = 100
+pairs = 4  # independent pairs of networks at every width
+together = 8  # networks in one shard of a recipe
+shared = {"width": 64, "epochs": 20, "networks": 8, "together": 8}  # of other chapters, used here
+judged = 1000  # test images that losses are measured on
+orders = 5  # random orders of the layers, per pair
+images = "mnist5k"  # of the convolutional networks; the paper has "cifar10"
+fraction = 0.25  # share of those images that a network learns from
+steps = 50  # images in a batch of theirs; the paper has 100
+grid = [
+    ["VGG16", 1, "layer", 0, 0],
+    ["ResNet20", 1, "layer", 0, 0],
+    ["ResNet20", 0.25, "batch", 4, 1],
+]
+looks = {"orders": 2, "stops": 7, "seen": 200, "judged": 400}  # how closely those are judged
+device = "cpu"
+
+# %% tags=["remove-output"]
+run = book.start(
+    "rebasin/width",
+    profile=profile,
+    data=data,
+    widths=widths,
+    epochs=epochs,
+    batch=batch,
+    pairs=pairs,
+    together=together,
+    shared=shared,
+    judged=judged,
+    orders=orders,
+    images=images,
+    fraction=fraction,
+    steps=steps,
+    grid=grid,
+    looks=looks,
+    device=device,
+)
+
+# %% [markdown]
+# ## Perceptrons
+#
+# Three hidden layers of equal width, Adam with step size $10^{-3}$, every width for as many epochs.
+# The networks of one width are those of [an earlier chapter](merging.py), looked at after these
+# epochs.
+
+
+# %%
+def perceptrons(width):
+    """Trained networks of one width, at the start and after the epochs of this chapter."""
+    known = width == shared["width"]
+    length, count, shard = (
+        (shared[name] for name in ("epochs", "networks", "together"))
+        if known
+        else (epochs, 2 * pairs, together)
+    )
+    settings = classifiers.Settings(
+        data=data, options={"hidden": [width] * 3}, epochs=length, batch=batch
+    )
+    how = {"together": shard, "epochs": [0, epochs], "device": device}
+    nets = recipes.trained(settings, count, run=run, **how)
+    return settings.make().to(device), nets
+
+
+def first(state):
+    """As many networks of a stack as there are pairs at every width."""
+    return {name: t[:pairs] for name, t in state.items()}
+
+
+# %% tags=["remove-output"]
+nets = {width: perceptrons(width) for width in widths}
+settings = nets[widths[0]][1].settings
+test = classifiers.evaluation(settings, "test", judged, device=device)
+ce = torch.nn.functional.cross_entropy
+
+# %% [markdown]
+# ## What width does to chance
+#
+# Why should width matter? One reason speaks against it. Compare a unit of one network with the $n$
+# units of another, all drawn at random with $d$ incoming weights. Each cosine is of size about
+# $1/\sqrt d$, and of the best of $n$ one can expect
+#
+# ```{math}
+# :label: eq-width-chance
+# \mathbb E\,\max_{j\le n}\cos(w,w'_j)\;\le\;\sqrt{\frac{2\ln n}{d}} ,
+# ```
+#
+# nearly reached where $n$ is large. In a layer between two of width $n$, where $d=n$, this *falls* with
+# $n$: partners that match by chance are found among narrow layers. If wide networks merge better, then not because more candidates give
+# better matches, but because training puts more of the same features into both, or because averages
+# over many units forgive more. We therefore look at the agreement of matched weights as well, at the
+# start, where all of it is chance, and at the end.
+
+
+# %%
+def flat(state):
+    """All weights between hidden layers of every network, in one row each."""
+    inner = [t.flatten(1) for name, t in state.items() if "weight" in name]
+    return torch.cat(inner[1:-1], 1).double()
+
+
+def agreement(network, nets, epoch, seed):
+    """Cosine of the weights between hidden layers of every pair, once matched, and the match."""
+    ref, other = (first(state) for state in nets.pairs(epoch=epoch, device=device))
+    moved = apply(weight_match(network.spec, ref, other, seed=seed).element, other)
+    return torch.cosine_similarity(flat(ref), flat(moved)).cpu(), (ref, other, moved)
+
+
+def best_of(width):
+    """Mean of the largest of so many random cosines in a space of as many dimensions."""
+    draws = max(8, 2**20 // width**2)
+    rows = torch.randn(draws, width, width, generator=seeds.stream("best-of", width))
+    return float(torch.nn.functional.normalize(rows, dim=-1)[..., 0].amax(-1).mean())
+
+
+# %% [markdown]
+# Random draws say how near to that bound chance comes. They are the yardstick of the figure.
+
+# %%
+chance = torch.tensor([best_of(width) for width in widths])
+bound = torch.tensor([math.sqrt(2 * math.log(width) / width) for width in widths])
+assert (chance <= bound).all() and (chance >= bound / 2).all() and (chance.diff() < 0).all()
+
+# %% [markdown]
+# ## Barrier against width
+#
+# **Claim** ({cite:t}`ainsworth2023`, §5.3, Fig. 4). *For VGG16 and ResNet20 on CIFAR-10 the barrier after
+# weight matching falls with the width, to zero for a wide ResNet20; at the ordinary width neither
+# connects.* Perceptrons are not in that claim. They show the same experiment where it can be
+# afforded, and no verdict comes of them.
+
+
+# %%
+def line(network, ref, other):
+    """Test loss along the lines of all pairs, ``[pairs lambdas]``."""
+    return loss_along_line(network, ref, other, ce, test).loss.cpu()
+
+
+held = {name: [] for name in ("none", "weight", "start", "end", "mean")}
+for network, some in nets.values():
+    held["start"].append(agreement(network, some, 0, 0)[0])
+    found = [agreement(network, some, epochs, seed) for seed in range(orders)]
+    ref, other, _ = found[0][1]
+    lines = torch.stack([line(network, ref, moved) for _, (_, _, moved) in found], 1)
+    held["none"].append(barrier(line(network, ref, other)))
+    held["weight"].append(barrier(lines))  # [pairs orders]
+    held["mean"].append(mean_barrier(lines).mean(1))
+    held["end"].append(torch.stack([cosine for cosine, _ in found], 1).mean(1))
+held = {name: torch.stack(values) for name, values in held.items()}
+
+# %%
+matched = held["weight"].mean(-1)  # [widths pairs]
+assert held["weight"].isfinite().all() and (held["weight"] >= 0).all()
+assert (held["none"][-1] > matched[-1]).all()
+gap = (held["mean"] - matched).abs().max()  # the paper's definition of the barrier beside ours
+
+
+# %%
+def ranks(values):
+    """Place of each value in ascending order."""
+    return values.argsort().argsort().double()
+
+
+def trend(heights):
+    """Rank correlation of width and barrier, pair by pair; ``heights`` is [widths pairs]."""
+    order = torch.arange(len(heights)).double()
+    return [float(torch.corrcoef(torch.stack([order, ranks(one)]))[0, 1]) for one in heights.T]
+
+
+# %% tags=["remove-output"]
+shown = {"widths": widths, "start": held["start"], "end": held["end"], "chance": chance}
+for name, heights in (("none", held["none"]), ("weight", matched)):
+    rows = {
+        f"barrier_{w}": book.metric(one, "nats") for w, one in zip(widths, heights, strict=True)
+    }
+    rows |= {"narrow": book.metric(heights[0], "nats"), "wide": book.metric(heights[-1], "nats")}
+    rows["trend"] = book.metric(trend(heights))
+    if name == "weight":
+        rows["orders"] = book.metric(held["weight"].std(-1).mean(-1) / matched.mean(-1))
+        rows["pairs"] = book.metric(matched.std(-1) / matched.mean(-1))
+        rows |= {"mean_definition": book.metric(gap, "nats")}
+        for when in ("start", "end"):
+            rows |= {f"{when}_narrow": book.metric(held[when][0])}
+            rows |= {f"{when}_wide": book.metric(held[when][-1])}
+    arrays = {**shown, "barrier": held[name] if name == "weight" else heights[..., None]}
+    _ = run.record("perceptrons", method=name, metrics=rows, seeds=range(pairs), arrays=arrays)
+
+# %% mystnb={"figure": {"name": "fig-width-barrier", "caption": "Perceptrons of three hidden layers. Left: barrier in test loss against the width, as trained and after weight matching; lines join the means, points are pairs, and of matched pairs every order of the layers. Right: cosine of the weights between hidden layers once matched, at the start of training and at its end, and the best of as many random units (dotted)."}, "image": {"alt": "Two panels over the width on a logarithmic axis. Left, one curve for the barrier without alignment and a lower one after weight matching, each with its points. Right, two curves for the cosine of matched weights, before training and after it, and the dotted curve of chance, which falls with the width."}}
+run.show(draw.draw_widths, "perceptrons", height=3.4)
+
+# %% [markdown]
+# The barrier after matching goes from {measured}`rebasin/width/perceptrons.weight:narrow:.3f` nats at the
+# narrowest to {measured}`rebasin/width/perceptrons.weight:wide:.3f` at the widest (rank correlation
+# with the width, pair by pair: {measured}`rebasin/width/perceptrons.weight:trend:+.2f`), where it is
+# {measured}`rebasin/width/perceptrons.none:narrow:.3f` and
+# {measured}`rebasin/width/perceptrons.none:wide:.3f` without matching (rank correlation
+# {measured}`rebasin/width/perceptrons.none:trend:+.2f`). At the largest recorded profile the matched
+# barrier goes from {measured}`rebasin/width/perceptrons.weight:narrow:.3f@largest` to
+# {measured}`rebasin/width/perceptrons.weight:wide:.4f@largest`.
+#
+# The agreement of matched weights goes from {measured}`rebasin/width/perceptrons.weight:start_narrow:.3f`
+# (narrowest) to {measured}`rebasin/width/perceptrons.weight:start_wide:.3f` (widest) before training and from
+# {measured}`rebasin/width/perceptrons.weight:end_narrow:.3f` to
+# {measured}`rebasin/width/perceptrons.weight:end_wide:.3f` after it. What training adds to chance is the
+# gap between the two curves ({numref}`fig-width-barrier`, right). If the upper curve falls along with the
+# lower one while the barrier falls too, wide networks do not owe their merge to better partners: most of a
+# matched pair of weights is still noise, and what saves the merge is that a wide layer averages more of it.
+#
+# ## How much is luck
+#
+# Every barrier above has two sources of chance: which networks were trained, and in which order the
+# matcher visited the layers. {ref}`The next chapters <rebasin-planted>` look closely at the second. Here both are set
+# side by side, width by width.
+
+# %% mystnb={"figure": {"name": "fig-width-spread", "caption": "Standard deviation of the barrier after weight matching in units of its mean, against the width: over orders of the layers (mean over pairs) and over pairs of networks (of each pair's mean over orders)."}, "image": {"alt": "Two curves over the width on a logarithmic axis: the relative spread of the matched barrier over orders, and that over pairs of networks."}}
+run.show(draw.draw_spread, "perceptrons", height=2.8)
+
+# %% [markdown]
+# On average over widths the spread over orders is
+# {measured}`rebasin/width/perceptrons.weight:orders:.2f` of the barrier, that over pairs
+# {measured}`rebasin/width/perceptrons.weight:pairs:.2f`. The paper's definition of the barrier, from the
+# mean of the ends ({eq}`eq-barrier-mean`), differs from ours by
+# {measured}`rebasin/width/perceptrons.weight:mean_definition:.4f` nats at most.
+#
+# ## Convolutional networks
+#
+# VGG16 and ResNet20 of the paper have layer normalisation over the channels, are trained on CIFAR-10
+# by SGD with step size 0.1 and momentum, warm-up and half a cosine, for 100 and 250 epochs. Width $k$ times
+# means $64k$ channels in VGG16's first convolution and $16k$ in ResNet20's. Layer normalisation has no
+# running statistics. Batch normalisation, the more usual choice, has, and then a permutation and a mean of
+# weights are not all: what are the mean and the variance of a network that never saw data? The library
+# asks for an answer by name,
+#
+# - `"none"`: they are interpolated like weights;
+# - `"reset"`: they are estimated anew, on training images, for every network on the way;
+# - `"repair"`: scale and shift are first set so that the outputs of every layer have the mean and
+#   deviation that interpolating the two ends gives {cite:p}`jordan2023`; then as before.
+
+
+# %%
+def convolutional(kind, factor, norm, length, count):
+    """Trained networks of one kind and width, and what they are judged by."""
+    vgg = kind == "VGG16"
+    options = {"depth": 16, "width": int(64 * factor)} if vgg else {"depth": 20, "width": factor}
+    more = {"schedule": "cosine", "checkpoints": (), "weight_decay": 5e-4 if vgg else 1e-4}
+    settings = classifiers.Settings(
+        data=images,
+        network="vgg" if vgg else "resnet",
+        options={**options, "norm": norm},
+        epochs=length,
+        batch=steps,
+        optimiser="sgd",
+        lr=0.1,
+        warmup=(1 if vgg else 5) * length / paper[kind],
+        augmentation="affine" if images == "cifar10" else "none",
+        fraction=fraction,
+        **more,
+    )
+    return settings, recipes.trained(settings, 2 * count, run=run, device=device)
+
+
+paper = {"VGG16": 100, "ResNet20": 250}  # epochs
+
+
+# %%
+def policies(network, ref, moved, known, policy):
+    """Barrier of every pair under one policy."""
+    how = {"policy": policy, "seen": known["train"][0], "lambdas": looks["stops"]}
+    found = loss_along_normalised(network, ref, moved, ce, known["test"], **how)
+    return barrier(found.loss).cpu()
+
+
+def judge(kind, factor, norm, length, count):
+    """Barriers ``[policies pairs]`` without matching, and ``[policies pairs orders]`` with it."""
+    settings, some = convolutional(kind, factor, norm, length, count)
+    sizes = {"train": looks["seen"], "test": looks["judged"]}
+    known = {
+        split: classifiers.evaluation(settings, split, size, device=device)
+        for split, size in sizes.items()
+    }
+    network, (ref, other) = settings.make().to(device).eval(), some.pairs(device=device)
+    moves = [
+        apply(weight_match(network.spec, ref, other, seed=seed).element, other)
+        for seed in range(looks["orders"])
+    ]
+    named = ("none", "reset", "repair") if norm == "batch" else ("none",)
+    plain = [policies(network, ref, other, known, one) for one in named]
+    lines = [[policies(network, ref, m, known, one) for m in moves] for one in named]
+    quality = some.judged["test_accuracy"][:, -1].mean()
+    return torch.stack(plain), torch.stack([torch.stack(one, -1) for one in lines]), float(quality)
+
+
+# %% tags=["remove-output"]
+with run.clock("convolutional"):
+    results = {tuple(entry): judge(*entry) for entry in grid if entry[3] > 0}
+for plain, moved, _ in results.values():
+    assert plain.isfinite().all() and moved.isfinite().all()
+
+# %% [markdown]
+# The parameters say in how many orders each pair is matched and at how many stops it is judged. Networks
+# that they list with no epochs are not trained: the figure names them, so that what is missing is seen.
+
+# %% tags=["remove-output"]
+title = "{} ×{:g}, {} norm\n{} of {} epochs"
+names = [title.format(*entry[:4], paper[entry[0]]) for entry in grid]
+most = max((entry[4] for entry in results), default=1)
+blank = torch.full((len(grid), 3, most, looks["orders"]), torch.nan, dtype=torch.float64)
+blocks = {"none": blank.clone(), "weight": blank.clone()}
+for row, entry in enumerate(grid):
+    if tuple(entry) in results:
+        plain, moved, _ = results[tuple(entry)]
+        blocks["none"][row, : len(plain), : plain.shape[1], 0] = plain
+        blocks["weight"][row, : len(moved), : moved.shape[1]] = moved
+for name, block in blocks.items():
+    rows = {}
+    for entry, (plain, moved, quality) in results.items():
+        key = f"{entry[0]}_{entry[1]:g}_{entry[2]}".replace(".", "_")
+        chosen = moved.mean(-1) if name == "weight" else plain
+        for policy, one in zip(("none", "reset", "repair"), chosen, strict=False):
+            rows[f"{key}_{policy}"] = book.metric(one, "nats")
+        rows[f"{key}_accuracy"] = book.metric(quality)
+    arrays = {"names": names, "barrier": block}
+    _ = run.record("convolutional", method=name, metrics=rows, seeds=range(most), arrays=arrays)
+
+# %% mystnb={"figure": {"name": "fig-width-convolutional", "caption": "Barrier in test loss of convolutional networks, as trained (dashes) and after weight matching (points: pairs and orders), with the running statistics interpolated, reset and repaired where there is batch normalisation. Networks that were not trained at this profile are named and have no points."}, "image": {"alt": "One group of columns for each network and width. Where it was trained with batch normalisation, three columns show the barrier under the three policies for its statistics, dashes without matching and points with it; the other groups are marked as not run."}}
+run.show(draw.draw_convolutional, "convolutional", height=3.6)
+
+
+# %%
+def told():
+    """Why the row has no verdict here, or None: both networks, at two widths, for all epochs."""
+    short = []
+    for kind, whole in paper.items():
+        mine = [entry for entry in grid if entry[0] == kind and entry[2] == "layer"]
+        full = [entry for entry in mine if entry[3] >= whole]
+        if len(full) < 2 or 1 not in [entry[1] for entry in full]:
+            fit = max([entry[3] for entry in mine if entry[1] >= 1], default=0)
+            short.append(f"{fit} of {whole} epochs of {kind} fit")
+    return "; ".join(short) or None
+
+
+def claimed():
+    """The row's quantities, from the networks that were trained for all of the paper's epochs."""
+    values = {}
+    for kind, whole in paper.items():
+        mine = [entry for entry in results if (entry[0], entry[2]) == (kind, "layer")]
+        full = sorted(entry for entry in mine if entry[3] >= whole)
+        least = min(entry[4] for entry in full)
+        heights = torch.stack([results[entry][1][0].mean(-1)[:least] for entry in full])
+        values[kind] = (trend(heights), heights[[entry[1] for entry in full].index(1)], heights[-1])
+    measured = [book.measured(book.bootstrap(values[kind][0])) for kind in paper]
+    ordinary = [book.measured(book.bootstrap(values[kind][1].tolist()), "nats") for kind in paper]
+    wide = book.measured(book.bootstrap(values["ResNet20"][2].tolist()), "nats")
+    by_value = {"key": lambda one: one.value}
+    return {"trend": max(measured, **by_value), "plain": min(ordinary, **by_value), "wide": wide}
+
+
+# %%
+reason = told()
+_ = run.claim("gr-width", not_run=reason, **({} if reason else claimed()))
+
+# %% [markdown]
+# ## Paper and measurement
+#
+# ```{verdicts} rebasin/width
+# ```
+#
+# **Caveats.** Perceptrons of different widths had the same epochs, not the same training loss; a
+# wider one is further along after as many. The widths at smoke end where the paper's perceptrons have
+# eight times as many units. Barriers are over 25 stops for perceptrons and as many as the parameters say
+# for convolutional networks, which can only miss some of a peak. The row is judged where both VGG16 and ResNet20 were trained for all of the
+# paper's epochs at the ordinary width and at least one other; a network that was trained for fewer is
+# drawn and does not count.
+#
+# **Cost.**
+#
+# ```{cost} rebasin/width
+# ```
+#
+# ## Exercises
+#
+# 1. *(recall)* Why does {eq}`eq-width-chance` fall with $n$ although there are more candidates?
+# 2. *(change an assumption)* Compare widths at equal training loss instead of equal epochs. Does the
+#    curve change its shape?
+# 3. *(measure)* Widen only the first of the three hidden layers, then only the last. Which of them does
+#    the barrier depend on?
+# 4. *(measure)* Put `"reset"` in the place of layer normalisation: which of its three effects (mean,
+#    deviation, weights) does a merged network without any normalisation lack?
+#
+# ````{dropdown} Solutions
+# 1. Candidates count by the root of a logarithm, dimensions by the root of their number.
+# 2. `nets.judged["train_loss"]` has the loss of every checkpoint; choose for each width the first epoch
+#    below a mark. Narrow networks may never get there.
+# 3. Set `options={"hidden": [512, 64, 64]}` and `[64, 64, 512]` in the cell that trains.
+# 4. Take ResNet20 with `norm="none"` at a small step size and correct its statistics by
+#    `onebasin.merging.repair`; mean and deviation are what it corrects.
+# ````
+#
+# References: {cite:p}`ainsworth2023,jordan2023,lecun1998`. Next: [where matching fails](failures.py).
+
+# %% tags=["nbval-check-output"]
+run.finish()
