@@ -277,7 +277,7 @@ run.show(draw.draw_quality, "quality", height=3.2, share=False)
 # %%
 def tempered(nets):
     """Logits of the second half of the test images, divided by what suits the first half."""
-    soft = [net[half:] / best_temperature(net[:half], y[:half]) for net in nets]
+    soft = [net[half:].double() / best_temperature(net[:half], y[:half]) for net in nets]
     assert all(
         torch.equal(s.argmax(-1), n[half:].argmax(-1)) for s, n in zip(soft, nets, strict=True)
     )

@@ -251,9 +251,9 @@ merged = loss["merge"][:, 0]
 _ = run.claim(
     "gr-split",
     gain=mean(loss["ends"].amin(1) - merged, "nats"),
-    naive=mean(loss["plain"][:, 0] - merged),
+    naive=mean(loss["plain"][:, 0] - merged, "nats"),
     accuracy=mean(right["merge"][:, 0] - right["ends"].amax(1)),
-    ensemble=mean(merged - loss["ensemble"][:, 0]),
+    ensemble=mean(merged - loss["ensemble"][:, 0], "nats"),
 )
 
 # %% [markdown]
@@ -305,8 +305,8 @@ run.show(draw.draw_quality, ["quality-digits", "quality-pictures"], height=5.0)
 def tempered(logits, fit, y):
     """Logits divided by the temperature that suits each network on images it is not judged on."""
     scale = [[best_temperature(net, y) for net in one] for one in fit]
-    scale = torch.tensor(scale).to(logits)
-    return logits / scale[:, :, None, None], scale
+    scale = torch.tensor(scale).double().to(logits.device)
+    return logits.double() / scale[:, :, None, None], scale
 
 
 def reliability(many, y):
