@@ -50,11 +50,8 @@ orders = 5  # random orders of the layers, per pair
 images = "mnist5k"  # of the convolutional networks; the paper has "cifar10"
 fraction = 0.25  # share of those images that a network learns from
 steps = 50  # images in a batch of theirs; the paper has 100
-grid = [
-    ["VGG16", 1, "layer", 0, 0],
-    ["ResNet20", 1, "layer", 0, 0],
-    ["ResNet20", 0.25, "batch", 4, 1],
-]
+grid = ["VGG16 1 layer 0 0", "ResNet20 1 layer 0 0", "ResNet20 0.25 batch 4 1"]
+# (network, factor of its width, norm, epochs, pairs; without epochs it is named and not run)
 looks = {"orders": 2, "stops": 7, "seen": 200, "judged": 400}  # how closely those are judged
 device = "cpu"
 
@@ -333,8 +330,10 @@ def judge(kind, factor, norm, length, count):
 
 
 # %% tags=["remove-output"]
+parts = [entry.split() for entry in grid]
+listed = [(kind, float(k), norm, int(n), int(count)) for kind, k, norm, n, count in parts]
 with run.clock("convolutional"):
-    results = {tuple(entry): judge(*entry) for entry in grid if entry[3] > 0}
+    results = {entry: judge(*entry) for entry in listed if entry[3] > 0}
 for plain, moved, _ in results.values():
     assert plain.isfinite().all() and moved.isfinite().all()
 
@@ -344,13 +343,13 @@ for plain, moved, _ in results.values():
 
 # %% tags=["remove-output"]
 title = "{} ×{:g}, {} norm\n{} of {} epochs"
-names = [title.format(*entry[:4], paper[entry[0]]) for entry in grid]
+names = [title.format(*entry[:4], paper[entry[0]]) for entry in listed]
 most = max((entry[4] for entry in results), default=1)
-blank = torch.full((len(grid), 3, most, looks["orders"]), torch.nan, dtype=torch.float64)
+blank = torch.full((len(listed), 3, most, looks["orders"]), torch.nan, dtype=torch.float64)
 blocks = {"none": blank.clone(), "weight": blank.clone()}
-for row, entry in enumerate(grid):
-    if tuple(entry) in results:
-        plain, moved, _ = results[tuple(entry)]
+for row, entry in enumerate(listed):
+    if entry in results:
+        plain, moved, _ = results[entry]
         blocks["none"][row, : len(plain), : plain.shape[1], 0] = plain
         blocks["weight"][row, : len(moved), : moved.shape[1]] = moved
 for name, block in blocks.items():
@@ -373,7 +372,7 @@ def told():
     """Why the row has no verdict here, or None: both networks, at two widths, for all epochs."""
     short = []
     for kind, whole in paper.items():
-        mine = [entry for entry in grid if entry[0] == kind and entry[2] == "layer"]
+        mine = [entry for entry in listed if entry[0] == kind and entry[2] == "layer"]
         full = [entry for entry in mine if entry[3] >= whole]
         if len(full) < 2 or 1 not in [entry[1] for entry in full]:
             fit = max([entry[3] for entry in mine if entry[1] >= 1], default=0)
