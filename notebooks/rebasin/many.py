@@ -270,8 +270,8 @@ run.show(draw.draw_quality, "quality", height=3.2, share=False)
 # A merge that answers with less confidence may have a lower loss for that alone. One number by which logits
 # are divided does the same to a single network, and cannot change a single class {cite:p}`guo2017`. The paper
 # lacks this control. We give every input such a temperature, and the merge one of its own, fitted on one half
-# of the test images and judged on the other. What merging does to calibration itself is the subject of the
-# [next chapter](split.py).
+# of the test images and judged on the other. What merging does to calibration itself is a subject of the
+# [chapter on data that never meet](split.py).
 
 
 # %%
@@ -308,7 +308,7 @@ _ = run.record("softness", method="weight", metrics=metrics, seeds=range(sets))
 #
 # A temperature above one says that a network was too sure of itself, one below that it was too timid. What a
 # single number does for a single network has to be subtracted before a merge is praised for its loss: the fair
-# comparison is the one down the middle column.
+# comparison is between the losses of inputs and merge at temperatures of their own.
 #
 # ## Paper and measurement
 #
@@ -342,7 +342,7 @@ _ = run.record("softness", method="weight", metrics=metrics, seeds=range(sets))
 #    temperature should suit them.
 # ````
 #
-# References: {cite:p}`ainsworth2023,crisostomi2024,guo2017,lecun1998`. Next: [data that never meet](split.py).
+# References: {cite:p}`ainsworth2023,crisostomi2024,guo2017,lecun1998`. See also [data that never meet](split.py).
 
 # %% tags=["nbval-check-output"]
 run.finish()
