@@ -21,7 +21,7 @@
 #
 # *Needs.* At smoke about half a minute on one CPU core, with generated shapes and networks of width
 # 64; nothing is downloaded. The laptop profile fits the thesis's own network to real shapes (a
-# recipe of half an hour to an hour on two cores) and needs the ModelNet40 meshes in a local folder;
+# recipe of about an hour on one core) and needs the ModelNet40 meshes in a local folder;
 # the gpu profile takes the thesis's exact schedule.
 
 # %%

@@ -19,7 +19,7 @@
 # weights for B, and ask with two controls what its result means.
 #
 # *Needs.* The networks of [an earlier chapter](fitting.py). At smoke about half a minute on one CPU
-# core; at laptop a few minutes on two, and a recipe of its own of about an hour.
+# core; at laptop a few minutes on one, and recipes of its own of some two hours.
 
 # %%
 import torch
@@ -368,8 +368,11 @@ run.show(draw.draw_distances, "controls", height=3.0)
 #
 # If the trained code does as well as the encoder, then what HYPER-MATCHING finds does not depend on
 # reading $\theta_B$; and if free weights, which are the only ones that begin at $\theta_B$, do as well
-# from close by, then no network is needed to find a connected neighbour. What remains is a method to
-# *retrain* B with a view to A, related to curve finding {cite:p}`garipov2018`, rather than a way to align it.
+# from close by, then no network is needed to find a connected neighbour. The losses of what is emitted
+# tell the sources apart where the barriers do not: new weights whose loss is near that of the best constant
+# have bought their flat line by giving up the shape, and a line to a constant is low wherever it begins. What
+# remains is a method to *retrain* B with a view to A, related to curve finding {cite:p}`garipov2018`, rather
+# than a way to align it.
 #
 # ## Points per step
 #

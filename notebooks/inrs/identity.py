@@ -19,7 +19,7 @@
 # it should be all of them, for others next to none. Then find out what the count is worth.
 #
 # *Needs.* The networks of [an earlier chapter](fitting.py). At smoke some ten seconds on one CPU core;
-# at laptop two minutes.
+# at laptop about a minute.
 
 # %%
 import torch

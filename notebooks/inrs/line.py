@@ -20,7 +20,7 @@
 # pairs.
 #
 # *Needs.* The networks of the [previous chapter](fitting.py). At smoke about half a minute on one
-# CPU core; at laptop a quarter of an hour on two, and about forty minutes of recipes of its own, for
+# CPU core; at laptop a quarter of an hour on one, and about forty minutes of recipes of its own, for
 # the networks with larger batches and of other widths.
 
 # %%
@@ -426,8 +426,8 @@ run.show(draw.draw_width, "width", height=3.2)
 
 # %% [markdown]
 # On the whole, the two peaks of wider networks stand further in from the ends. After weight matching the
-# broad plateau of narrow networks draws together towards the middle; at the larger widths of the
-# laptop profile it sinks as well. Where a rule below names the thesis's stops and
+# broad plateau of narrow networks draws together towards the middle ({numref}`fig-inr-width` shows the recorded
+# widths). Where a rule below names the thesis's stops and
 # fails at smoke, this is why: the pairs there have two peaks, too, but as often at the third stop as
 # at the fourth.
 #

@@ -276,8 +276,8 @@ run.show(draw.draw_shares, "answers", height=4.4)
 # a share of {measured}`inrs/predictions/answers.none:nearest:.2f` of the lines the loss is lowest, to one
 # stop, where it is nearest to it. At the lowest stop it is
 # {measured}`inrs/predictions/answers.none:median_dip:.2f`, at the largest recorded profile
-# {measured}`inrs/predictions/answers.none:median_dip:.2f@largest`: on a wide network the answer passes
-# "half-way" on both flanks of the dip and stands beyond it at the bottom.
+# {measured}`inrs/predictions/answers.none:median_dip:.2f@largest`: where it stands well beyond one half, the
+# answer has passed "half-way" on both flanks of the dip.
 #
 # ## Reading the clouds back
 #
@@ -468,9 +468,10 @@ run.show(draw.draw_matched, "shown", height=4.6, share=False)
 # ````{dropdown} Solutions
 # 1. Labels near the surface are close to 1, and 95 % of the points are near it, so the mean label is a
 #    good guess. Uniform points have mostly label 0: the same constant would be a bad one.
-# 2. That of *diff*: it has most of the crosses, and searches that found nothing have no distance at all.
-# 3. Half-way means a predicted distance of 0.05, so nearly all of them: the field calls the whole cube
-#    near, and the cloud is the cube.
+# 2. That of the kind with more crosses (their shares stand below the scatter plot); and searches that found
+#    nothing have no distance at all.
+# 3. Half-way means a predicted distance of 0.05, so a field that says "half-way" or more everywhere fills its
+#    quota at once: the cloud is the cube.
 # ````
 #
 # References: {cite:p}`ballerini2023,deluigi2023,chibane2020`.

@@ -301,9 +301,10 @@ run.show(draw.draw_health, "health", height=3.0)
 # {measured}`inrs/pruning/health.pruned:knows_80:.2f@largest`,
 # {measured}`inrs/pruning/health.pruned:knows_0:.2f@largest`,
 # {measured}`inrs/pruning/health.pruned:accepted_80:.2f@largest` and
-# {measured}`inrs/pruning/health.pruned:accepted_0:.2f@largest`. A narrow network loses both. On a wide one what
-# goes first is not the shape but the height of the answers: where those on the surface sink below the
-# search's threshold, little is left to find. A threshold that moved along would find more.
+# {measured}`inrs/pruning/health.pruned:accepted_0:.2f@largest`. Where both are gone, the shape is. Where the
+# correlation is left and the accepted share is not, what went is the height of the answers alone: those on the
+# surface sank below the search's threshold, and little is left to find, though the network still tells near
+# from far.
 #
 # ## The line between pruned networks
 #
