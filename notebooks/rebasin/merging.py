@@ -309,7 +309,7 @@ run.show(draw.draw_cost, "lines", height=3.4)
 
 # %% [markdown]
 # Times depend on the machine and, for the estimator, on how many passes one is willing to pay for.
-# Where the data are small a pass of activations costs as little as an assignment: the factor
+# Where the data are small a pass of activations costs little more than the assignments: the factor
 # between the two grows with the number of images, while weight matching never sees one.
 #
 # ## Where the estimator starts, and what it learns
@@ -379,7 +379,9 @@ run.show(draw.draw_start, "start", height=3.2)
 # %% [markdown]
 # From random weights the estimator ends at {measured}`rebasin/merging/start.straight-through:barrier_random:.3f`
 # nats, from the reference at {measured}`rebasin/merging/start.straight-through:barrier_straight_through:.3f`, and
-# learning the midpoint at {measured}`rebasin/merging/start.straight-through:barrier_midpoint:.3f`. The first step
+# learning the midpoint at {measured}`rebasin/merging/start.straight-through:barrier_midpoint:.3f`. By
+# {eq}`eq-ste-parameters` the last two differ in nothing but how far a step goes: which of them ends lower says
+# whether the common step size is too short or too long for the passes that are made. The first step
 # from the reference is weight matching, which alone leaves
 # {measured}`rebasin/merging/start.straight-through:barrier_weight:.3f`. On the first pair more passes take the
 # barrier from {measured}`rebasin/merging/start.straight-through:short_barrier:.3f` to
@@ -541,12 +543,12 @@ run.show(draw.draw_photographs, "photographs", height=3.0)
 # ````{dropdown} Solutions
 # 1. What is minimised in {eq}`eq-ste` is a loss. Weight matching only turns the learned weights into
 #    the nearest permutation.
-# 2. Put `{name: 0 * t if "bias" in name else t ...}` into `matched`. Little: a bias is one number of a
+# 2. Put `{name: 0 * t if "bias" in name else t ...}` into `matched`. Expect little: a bias is one number of a
 #    unit among hundreds of weights, other than in [implicit networks](../inrs/line.py).
 # 3. Run the estimator with one batch of all training images (`StraightThroughOptions(batch=60_000)`), whose
 #    best step is the best one on all of them, and compare the losses of both elements on the test images.
 # 4. Call `slerp` with the tensors of one layer at a time. Each layer then keeps its own length; the
-#    angles differ, as first and last layers are aligned less well than the middle.
+#    angles need not agree, and where they do nothing changes.
 # ````
 #
 # References: {cite:p}`ainsworth2023,krizhevsky2009,lecun1998`. Next: [when connectivity begins](onset.py).

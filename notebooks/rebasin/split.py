@@ -448,7 +448,7 @@ run.show(
 #    tilted by factors; the sum of $b\,p$ and $(1-b)\,p$ over two halves cancels only where both normalisers
 #    agree, that is, for an $x$ between classes of both kinds.
 # 2. What two networks know beyond one: the ends differ in their images and first weights still, and the mean
-#    of two such networks is better than either.
+#    of two such networks is usually better than either.
 # 3. Average `untilted` instead of `both`. By what stands behind {eq}`eq-tilt`, not at all but for rounding: both
 #    tilts add to the same number for every class, up to one image.
 # ````
