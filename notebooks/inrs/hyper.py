@@ -370,8 +370,7 @@ run.show(draw.draw_distances, "controls", height=3.0)
 # reading $\theta_B$; and if free weights, which are the only ones that begin at $\theta_B$, do as well
 # from close by, then no network is needed to find a connected neighbour. The losses of what is emitted
 # tell the sources apart where the barriers do not: new weights whose loss is near that of the best constant
-# have bought their flat line by giving up the shape, and a line to a constant is low wherever it begins. What
-# remains is a method to *retrain* B with a view to A, related to curve finding {cite:p}`garipov2018`, rather
+# have bought their flat line by giving up the shape. What remains is a method to *retrain* B with a view to A, related to curve finding {cite:p}`garipov2018`, rather
 # than a way to align it.
 #
 # ## Points per step
