@@ -66,11 +66,11 @@ def test_the_gallery_has_three_rows(figure):
 
 def test_each_kind_of_pair_that_was_measured_has_a_row(figure):
     values = {"distance": [1.0, 2.0, 3.0], "decoded": [0.1, 0.2, 0.3]}
-    held = [Held(method, metrics=values) for method in ("weight", "none", "same")]
+    held = [Held(method, metrics=values) for method in (inr2vec.HYPER, "weight", "none", "same")]
     inr2vec.draw_distances(figure, held)
     names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert names == ["weight matching", "different starts", "same initialisation"]
-    assert [len(axes.lines) for axes in figure.axes] == [6, 6]
+    assert names == ["hyper-matching", "weight matching", "different starts", "same initialisation"]
+    assert [len(axes.lines) for axes in figure.axes] == [8, 8]
 
 
 def test_shares_fill_the_bar(figure):

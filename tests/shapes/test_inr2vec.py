@@ -286,3 +286,14 @@ def test_every_profile_names_shapes_that_can_be(profile):
 def test_blocks_that_cannot_be_read_are_refused(block):
     with pytest.raises(InputError, match="block"):
         inr2vec_study.names(block)
+
+
+def test_starts_that_could_not_be_told_apart_are_refused():
+    params = profiles.resolve("inrs/inr2vec")
+    study = inr2vec_study.of({**params, "starts": 101})
+    with pytest.raises(InputError, match="starts"):
+        study.members("free")
+    far = inr2vec_study.of(params).members("free-unseen")
+    assert {one.start for one in far}.isdisjoint(
+        one.start for one in inr2vec_study.of(params).members("free")
+    )
