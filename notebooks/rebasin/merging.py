@@ -548,7 +548,7 @@ run.show(draw.draw_photographs, "photographs", height=3.0)
 # 3. Run the estimator with one batch of all training images (`StraightThroughOptions(batch=60_000)`), whose
 #    best step is the best one on all of them, and compare the losses of both elements on the test images.
 # 4. Call `slerp` with the tensors of one layer at a time. Each layer then keeps its own length; the
-#    angles need not agree, and where they do nothing changes.
+#    angles need not agree, and where they do hardly anything changes.
 # ````
 #
 # References: {cite:p}`ainsworth2023,krizhevsky2009,lecun1998`. Next: [when connectivity begins](onset.py).
