@@ -19,7 +19,7 @@
 # other, and derive by what measure two networks should be brought together over all of them.
 #
 # *Needs.* The networks of [the chapter on fitting](../inrs/fitting.py), which are in the store after it. At smoke a
-# quarter of a minute on one CPU core, at laptop some five minutes.
+# quarter of a minute on one CPU core, at laptop five to ten minutes.
 #
 # The thesis aligns INRs by permutations, finds a tall barrier, and leaves open why. But its networks are built of
 # sines, and a sine has symmetries that a ReLU has not: it is odd, and it is periodic. This chapter is about the group
@@ -468,9 +468,9 @@ _ = run.record(
 # %% [markdown]
 # The mean square of what the second and third layer read is
 # {measured}`beyond/dihedral/moments.none:layer_1:.2f` and {measured}`beyond/dihedral/moments.none:layer_2:.2f`, as
-# expected. Deeper down it is not: the fourth layer reads {measured}`beyond/dihedral/moments.none:layer_3:.2f` and the last
-# {measured}`beyond/dihedral/moments.none:layer_4:.2f`, where the largest possible value is 1. There the units' phases are not spread
-# over the period; many sit near the crest or the trough of the sine for most inputs. And the queries around a surface are closer to
+# expected. Deeper down it rises: the fourth layer reads {measured}`beyond/dihedral/moments.none:layer_3:.2f` and the last
+# {measured}`beyond/dihedral/moments.none:layer_4:.2f`, where the largest possible value is 1. Above one half the units' phases are not spread
+# evenly over the period, but more often near the crests and the troughs of the sine. And the queries around a surface are closer to
 # the origin than uniform ones, with {measured}`beyond/dihedral/moments.none:layer_0:.2f` for a coordinate. So the weighing
 # without data holds for the layers near the input and is a guess for the others. Besides, it leaves out that the inputs of a layer
 # are correlated: all are waves in the same three coordinates. The measured form has all of that.
@@ -555,7 +555,7 @@ _ = run.record(
 )
 assert (height["sign + phase"] < height["weight"]).double().mean() > 0.5
 
-# %% mystnb={"figure": {"name": "fig-dihedral-barriers", "caption": "Barrier of each pair of INRs of one shape from different starts, by what may be moved: nothing, units, units and signs, units with signs and phases. Nothing but the two networks is used."}, "image": {"alt": "Points of barrier in nats, in groups of four columns for each shape. In each group the column of signs with phases lies lowest, far below that of no alignment."}}
+# %% mystnb={"figure": {"name": "fig-dihedral-barriers", "caption": "Barrier of each pair of INRs of one shape from different starts, by what may be moved: nothing, units, units and signs, units with signs and phases. Straight line in the weights, loss on held-out points; nothing but the two networks is used to match them."}, "image": {"alt": "Points of barrier in nats, in groups of four columns for each shape. In each group the column of signs with phases lies lowest, or level with that of signs, and far below that of no alignment."}}
 run.show(draw.draw_barriers, "barriers")
 
 # %% mystnb={"figure": {"name": "fig-dihedral-weighing", "caption": "Mean barrier after matching over the full group, for weights taken plainly and biases times a factor (line), against the derived weighing without data (dashed) and with measured means and covariances (dotted)."}, "image": {"alt": "A line of mean barrier against the factor on the bias term, on a logarithmic axis, with two horizontal lines. The line changes little over the factors and has the dashed line within its range or near it; the dotted line lies lowest."}}
