@@ -101,6 +101,12 @@ def test_a_claim_that_one_profile_cannot_judge_says_why(build: Build) -> None:
     assert 'data-smoke="not run"' in card and "30 of 250 epochs fit" in text(card)
 
 
+def test_a_quantity_that_is_not_the_rows_is_reported_with_a_reason_as_well(build: Build) -> None:
+    one = judged("inr-diff-two-peaks", "smoke", not_run="30 of 250 epochs fit")
+    name = "inrs/line/inr-diff-two-peaks.claim"
+    assert "has only []" in build(f"A {{measured}}`{name}:shares`.\n", one).warnings
+
+
 def test_verdicts_of_an_unknown_chapter_fail_the_build(build: Build) -> None:
     assert "no claim of the ledger" in build("```{verdicts} foundations/nowhere\n```").warnings
 

@@ -12,6 +12,7 @@ from sphinx.util.docutils import SphinxRole
 
 from bookext import evidence, numbers, site
 from bookext.html import element
+from onebasin import claims
 from onebasin.ledger import Measured as Quantity
 from onebasin.records import Interval, Record
 
@@ -53,7 +54,8 @@ class Measured(SphinxRole):
     """``chapter/experiment.method:metric:.3f@profile``: a mean of that record, or a claim's value.
 
     Format and profile may be left out; the profile is then the one being built. ``@largest`` takes
-    the largest profile that has a record. Without a record the text is "not run".
+    the largest profile that has a record. Without a record the text is "not run", as it is for a
+    quantity of a claim that has a reason in place of a verdict.
     """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -72,10 +74,10 @@ class Measured(SphinxRole):
         if record is None:
             title = f"no record {'/'.join(names[:2])}.{names[2]} at profile {profile}"
             return [element("span", numbers.MISSING, class_="ob-missing", title=title)], []
-        reason = record.outcome.get("reason")
-        if reason and found["metric"] not in record.metrics:
-            return [element("span", numbers.MISSING, class_="ob-missing", title=reason)], []
         if found["metric"] not in record.metrics:
+            row, reason = claims.load().get(record.experiment), record.outcome.get("reason")
+            if reason and row is not None and found["metric"] in row.measures:
+                return [element("span", numbers.MISSING, class_="ob-missing", title=reason)], []
             message = f"measured: record {self.text!r} has only {sorted(record.metrics)}"
             return [], [self.inliner.reporter.error(message, line=self.lineno)]
         text, title = shown(record, found["metric"], found["form"])
