@@ -38,7 +38,8 @@ def numpy_stream(name: str, *ids: int) -> np.random.Generator:
 def lent(generator: torch.Generator) -> Iterator[None]:
     """Let code that only draws from torch's global stream draw from ``generator`` meanwhile.
 
-    The generator comes back advanced by what was drawn; the global stream comes back as it was.
+    The generator comes back advanced by what was drawn; the global stream comes back as it was,
+    also where the code fails. It is one for all threads: only one of them may draw meanwhile.
 
     Args:
         generator: A generator on the CPU.

@@ -27,7 +27,8 @@ def loss_along_normalised(
 ) -> Line:
     r"""Loss on the way from ``ref`` to ``other``, each network with the statistics of a policy.
 
-    The network at :math:`\lambda` is :func:`onebasin.merging.batchnorm.between` of the two ends.
+    The network at :math:`\lambda` is :func:`onebasin.merging.batchnorm.between` of the two ends,
+    which themselves keep the statistics they come with.
     With the policy ``"none"``, or without batch normalisation, the way is the straight line.
 
     Args:

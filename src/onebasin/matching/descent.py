@@ -24,7 +24,10 @@ Family: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True)
 class WeightOptions(sweeps.Limits):
-    """Options of :func:`weight_match`: the limits of its descent, and nothing else."""
+    """Options of :func:`~onebasin.matching.weight.weight_match`: its limits, and nothing else.
+
+    See :class:`~onebasin.matching.sweeps.Limits` for what they are.
+    """
 
 
 def sweep_orders(spec: Spec, options: WeightOptions, *ids: int) -> Iterator[Sequence[Family]]:

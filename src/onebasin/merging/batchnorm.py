@@ -146,7 +146,7 @@ def between(
         network: The kind of network.
         ref: Weights and statistics at 0, of one network or of a stack.
         other: The same at 1, already aligned.
-        lam: Place on the way.
+        lam: Place on the way; at 0 and 1 the end itself is returned, with its own statistics.
         policy: See the head of this module.
         inputs: Data for ``"reset"`` and ``"repair"``, as in :func:`reset`.
         batch: Samples a batch.

@@ -102,7 +102,8 @@ def call(network: nn.Module, state: State, x: Tensor, *, own: bool | None = None
         network: The kind of network; its own parameters are not used.
         state: Parameters by name, with or without one leading ``models`` dimension.
         x: Inputs ``[samples ...]``, shared, or ``[models samples ...]``.
-        own: Whether a population's inputs are the latter; by default :func:`per_model` decides.
+        own: Whether a population's inputs are the latter; by default :func:`per_model` decides. A
+            network with a ``run`` of its own, such as a dense one, tells by the dimensions always.
         options: Passed on to the network, e.g. ``capture="post"``.
 
     Returns:
