@@ -247,7 +247,7 @@ run.show(draw.draw_start, "start", height=3.0)
 #    epochs.
 # ````
 #
-# References: {cite:p}`ainsworth2023,benzing2022,lecun1998`.
+# References: {cite:p}`ainsworth2023,benzing2022,lecun1998`. Next: [wider networks](width.py).
 
 # %% tags=["nbval-check-output"]
 run.finish()

@@ -102,7 +102,8 @@ def draw_steepest(panel, records: Sequence[Record]) -> None:
             axes.plot(held[x], held[key].mean(0), **look)
     right.axhline(0, color=ENDS, lw=0.8, ls=":")
     low = min(held[f"{name}_near"].mean(0).min() for name in looks)
-    right.set_ylim(2.5 * low, -2.5 * low)
+    if low < 0:
+        right.set_ylim(2.5 * low, -2.5 * low)
     left.set(xlabel="position $\\lambda$", ylabel="training loss (nats)")
     right.set(xlabel="position $\\lambda$", ylabel="change from the start (nats)", xscale="log")
     handles, labels = left.get_legend_handles_labels()
