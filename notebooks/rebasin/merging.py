@@ -179,7 +179,9 @@ def by_learning(some, trials):
 
 def trials(some, **changes):
     """A trial of the estimator on every pair."""
-    return [learned.Trial(2 * k, 2 * k + 1, ste_epochs, **changes) for k in range(some.count)]
+    return [
+        learned.Trial(2 * k, 2 * k + 1, ste_epochs, seed=k, **changes) for k in range(some.count)
+    ]
 
 
 # %% tags=["remove-output"]

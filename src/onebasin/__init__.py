@@ -41,7 +41,7 @@ __all__ = [
     "weight_match",
 ]
 
-__getattr__ = lazy.names(
+__getattr__, __dir__ = lazy.names(
     __name__,
     {
         "aligning": ["AlignOptions", "align"],
@@ -59,7 +59,3 @@ __getattr__ = lazy.names(
         "symmetry.verify": ["check_function"],
     },
 )
-
-
-def __dir__() -> list[str]:
-    return __all__

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
+Access = tuple[Callable[[str], Any], Callable[[], list[str]]]
 
-def names(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package whose names are loaded on first use.
+
+def names(package: str, homes: Mapping[str, Sequence[str]]) -> Access:
+    """The ``__getattr__`` and the ``__dir__`` of a package whose names are loaded on first use.
 
     A public name must not be that of a module of the package: once the module is loaded, Python
     makes the name mean the module.
@@ -34,4 +36,4 @@ def names(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], A
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(f"{package}.{where[name]}"), name)
 
-    return load
+    return load, lambda: sorted(set(where) | set(vars(import_module(package))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -92,3 +93,15 @@ def test_impossible_trials_are_refused(trained):
         recipes.straight_through(recipe, [TRIALS[0]] * 2)
     with pytest.raises(InputError, match="weight matching"):
         recipes.straight_through(recipe, TRIALS, StraightThroughOptions(project=print))
+
+
+@pytest.mark.bad_input
+def test_other_networks_than_the_recipe_names_are_refused(trained):
+    recipe, nets = trained
+    wanted = recipes.straight_through(recipe, TRIALS[:1], OPTIONS)
+    made = networks.make(recipe)
+    with pytest.raises(InputError, match=r"load epoch 2 too, as the last"):
+        recipes.make(wanted, networks.load(made, [1]))
+    other = replace(nets, settings=replace(SETTINGS, lr=1e-3))
+    with pytest.raises(InputError, match="not those of the recipe"):
+        recipes.make(wanted, other)

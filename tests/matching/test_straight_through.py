@@ -191,5 +191,10 @@ def test_bad_arguments_are_refused():
         straight_through_match(
             SPEC, ref, other, network=NET, data=(X, Y), loss=lambda out, y: out.sum() * torch.inf
         )
+    for x, y in ((X, Y[:-1]), (X[:-1], Y)):
+        with pytest.raises(InputError, match="equally many"):
+            straight_through_match(
+                SPEC, ref, other, network=NET, data=(x, y), loss=lambda out, y: out.sum()
+            )
     with pytest.raises(InputError, match="lacks these tensors"):
         steepest_match(SPEC, ref, other, gradient={})

@@ -19,7 +19,7 @@ from onebasin.networks import (
     train,
     unstack,
 )
-from onebasin.networks.population import per_model
+from onebasin.networks.inputs import per_model
 from onebasin.networks.siren import shared_initialisation
 from onebasin.seeds import stream
 
@@ -180,6 +180,9 @@ def test_inputs_of_another_number_of_networks_are_refused():
     sequences.input_dims = 3  # [samples length fan]
     found = call(sequences, initialise(sequences, [0, 1]), torch.zeros(2, 5, 3))
     assert found.shape == (2, 2, 5, 2)
+    decoder = nn.Sequential(nn.Linear(3, 16), nn.Unflatten(-1, (1, 4, 4)), nn.Conv2d(1, 2, 3))
+    found = call(decoder, initialise(decoder, [0, 1]), torch.zeros(2, 5, 3))
+    assert found.shape == (2, 5, 2, 2, 2)
     states, x = initialise(NETWORKS["foreign"](), [0, 1]), torch.zeros(2, 5, 3)
     assert call(NETWORKS["foreign"](), states, x, own=False).shape == (2, 2, 5, 2)
 
@@ -238,6 +241,21 @@ def test_a_foreign_network_is_drawn_whole_or_not_at_all():
         assert torch.equal(tensor[0], tensor[2])
         fixed = "norm" in name or name in ("self_attn.in_proj_bias", "self_attn.out_proj.bias")
         assert torch.equal(tensor[0], tensor[1]) == fixed, name
+
+
+def test_a_foreign_network_draws_its_parts_its_own_way():
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(20, 20)
+
+        def reset_parameters(self):
+            nn.init.normal_(self.layer.weight, std=100.0)
+            nn.init.zeros_(self.layer.bias)
+
+    drawn = initialise(nn.Sequential(Wide(), nn.Linear(20, 2)), [0, 1])
+    assert drawn["0.layer.weight"].std() > 50 and not drawn["0.layer.bias"].any()
+    assert 0 < drawn["1.weight"].abs().max() < 1
 
 
 def test_siren_draw_has_its_distribution():

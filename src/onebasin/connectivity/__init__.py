@@ -35,7 +35,7 @@ __all__ = [
     "stops",
 ]
 
-__getattr__ = lazy.names(
+__getattr__, __dir__ = lazy.names(
     __name__,
     {
         "corrected": ["CorrectedPath", "corrected_barrier", "loss_along_corrected_path"],

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from onebasin.connectivity.line import Line, interpolate, owned, positions
+from onebasin.connectivity.line import Line, interpolate, positions
 from onebasin.errors import InputError
+from onebasin.networks.inputs import owned
 from onebasin.networks.population import call
 from onebasin.symmetry.spec import State
 

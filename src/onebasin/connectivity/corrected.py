@@ -17,7 +17,8 @@ from onebasin.connectivity.barrier import barrier
 from onebasin.connectivity.line import positions
 from onebasin.errors import InputError
 from onebasin.merging.repair import measure, repaired
-from onebasin.networks.population import call, per_model
+from onebasin.networks.inputs import per_model
+from onebasin.networks.population import call
 from onebasin.symmetry.spec import State
 
 Loss = Callable[[Tensor, Tensor], Tensor]

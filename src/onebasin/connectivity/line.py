@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from onebasin.errors import InputError
-from onebasin.networks.population import per_model
+from onebasin.networks.inputs import owned
 from onebasin.symmetry.spec import State
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -193,31 +193,6 @@ def _check_pair(ref: State, other: State) -> None:
     if shapes[0] != shapes[1]:
         differ = sorted(set(shapes[0].items()) ^ set(shapes[1].items()))
         raise InputError("other", differ, "names and shapes must be those of ref")
-
-
-def owned(network: nn.Module, data: tuple[Tensor, Tensor], models: int | None) -> bool:
-    """Whether each of a stack of networks has inputs and targets of its own.
-
-    They must agree in the number of networks and of samples, and the inputs have one dimension more
-    than one network takes.
-
-    Args:
-        network: The kind of network, see :func:`onebasin.networks.population.per_model`.
-        data: Inputs and targets ``[samples ...]``, shared, or both ``[models samples ...]``.
-        models: Size of the stack, None for a single network.
-
-    Raises:
-        InputError: if there are no data, or inputs and targets do not fit one another.
-    """
-    inputs, targets = data
-    if inputs.ndim < 1 or inputs.numel() == 0:
-        raise InputError("data", tuple(inputs.shape), "give at least one sample")
-    both = models is not None and inputs.shape[:2] == targets.shape[:2]
-    own = models is not None and both and per_model(network, inputs, models)
-    if not own and len(inputs) != len(targets):
-        counts = (len(inputs), len(targets))
-        raise InputError("data", counts, "inputs and targets must be equally many")
-    return own
 
 
 def _room(device: torch.device) -> int:

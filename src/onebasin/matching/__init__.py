@@ -48,7 +48,7 @@ __all__ = [
     "weight_match",
 ]
 
-__getattr__ = lazy.names(
+__getattr__, __dir__ = lazy.names(
     __name__,
     {
         "activation": ["ActivationOptions", "activation_match"],

@@ -14,7 +14,7 @@ from onebasin.errors import InputError
 from onebasin.matching.capture import activations
 from onebasin.matching.nested import solve_groups, total_value
 from onebasin.matching.result import Match
-from onebasin.networks import population
+from onebasin.networks.inputs import per_model
 from onebasin.registry import register
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State
@@ -91,7 +91,7 @@ def activation_match(
     _check(spec, data, options)
     models = spec.models(ref)
     moments: dict[str, Moments] = {}
-    own = models is not None and population.per_model(network, data, models)
+    own = models is not None and per_model(network, data, models)
     size = options.batch or (4096 if data.ndim - own <= 2 else 128)
     for inputs in data.split(size, 1 if own else 0):
         seen = [activations(network, spec, state, inputs, options.at) for state in (ref, other)]

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from onebasin.errors import InputError
-from onebasin.networks.population import call, per_model
+from onebasin.networks.inputs import per_model
+from onebasin.networks.population import call
 from onebasin.symmetry.spec import Spec, State
 
 

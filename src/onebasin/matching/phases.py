@@ -21,14 +21,12 @@ from onebasin.errors import InputError
 from onebasin.matching.assignment import solve
 from onebasin.matching.capture import activations
 from onebasin.matching.result import Match
-from onebasin.networks.population import per_model
+from onebasin.matching.signed import INNER, OUTER
+from onebasin.networks.inputs import per_model
 from onebasin.parallel import spread
 from onebasin.registry import register
 from onebasin.symmetry.dihedral import Dihedral, biases
 from onebasin.symmetry.spec import Spec, State
-
-#: Sign f of the weights and sign s of the activation of the four candidates.
-_INNER, _OUTER = (1, 1, -1, -1), (1, -1, -1, 1)
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ def _best(held: Mapping[str, Tensor], weight: float) -> tuple[Tensor, ...]:
     perm = solve(best)
     rows = torch.arange(len(perm), device=perm.device)
     chosen = way[rows, perm]
-    sign = torch.tensor(_INNER, dtype=torch.int8, device=perm.device)[chosen]
+    sign = torch.tensor(INNER, dtype=torch.int8, device=perm.device)[chosen]
     shift = torch.stack(shifts)[chosen, rows, perm]
     return perm, sign, shift, best[rows, perm].sum(), _still(held, weight)
 
@@ -182,7 +180,7 @@ def _still(held: Mapping[str, Tensor], weight: float) -> Float[Tensor, ""]:
 
 
 def _ways() -> Iterator[tuple[int, int]]:
-    return zip(_INNER, _OUTER, strict=True)
+    return zip(INNER, OUTER, strict=True)
 
 
 def _candidate(

@@ -43,6 +43,7 @@ class Trial:
         start: Where the learned weights start, see
             :class:`~onebasin.matching.straight_through.StraightThroughOptions`.
         learn: What they stand for, see there.
+        seed: Number of the random start and of the order of the images.
     """
 
     ref: int
@@ -50,6 +51,7 @@ class Trial:
     epochs: int
     start: Literal["ref", "random"] = "ref"
     learn: Literal["end", "midpoint"] = "end"
+    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +117,23 @@ def make(
         classifiers: The networks, with those of every trial among them.
         device: Where to learn.
         on_shard: See :func:`onebasin.artifacts.make`.
+
+    Raises:
+        InputError: if the networks were trained otherwise, or their last weights are not loaded.
     """
+    _check_networks(recipe, classifiers)
     build = partial(_build, classifiers=classifiers, device=device)
     return artifacts.make(recipe, build, device=device, on_shard=on_shard)
+
+
+def _check_networks(recipe: artifacts.Recipe, classifiers: Classifiers) -> None:
+    """What is kept under the key of a recipe must come from the networks that the key names."""
+    if classifiers.settings.to_json() != recipe.params["settings"]:
+        raise InputError("classifiers", classifiers.settings, "are not those of the recipe")
+    last = classifiers.settings.checkpoints[-1]
+    if classifiers.epochs[-1] != last:
+        remedy = f"trials start from the last weights; load epoch {last} too, as the last"
+        raise InputError("classifiers.epochs", classifiers.epochs, remedy)
 
 
 def load(artifact: artifacts.Artifact, spec: Spec) -> dict[Trial, Learned]:
@@ -149,6 +165,7 @@ def _build(
             network=network,
             data=(x, y),
             loss=torch.nn.functional.cross_entropy,
+            seed=values["seed"],
             options=StraightThroughOptions(**values["options"], **own),
         )
     perms = {_PERM + group: perm.cpu() for group, perm in found.element.perms.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,13 @@ from torch import Tensor, nn
 
 from onebasin.errors import InputError
 from onebasin.matching.phases import phase_match
-from onebasin.matching.result import Match
+from onebasin.matching.result import ConvergenceWarning, Match
 from onebasin.matching.straight_through import (
     StraightThrough,
     StraightThroughOptions,
     straight_through_match,
 )
-from onebasin.networks.population import per_model
+from onebasin.networks.inputs import owned
 from onebasin.symmetry.dihedral import Dihedral
 from onebasin.symmetry.spec import Spec, State
 
@@ -70,8 +71,9 @@ def phase_refine(
         options: Steps and step size.
 
     Returns:
-        As :func:`~onebasin.matching.straight_through.straight_through_match`; ``best`` is 0 where
-        nothing better was found. O(steps units^2 samples) time.
+        As :func:`~onebasin.matching.straight_through.straight_through_match`, without a warning
+        where the last step still moved something; ``best`` is 0 where nothing better was found.
+        O(steps units^2 samples) time.
 
     Raises:
         InputError: if the networks or data do not fit, an option is out of range, or the loss is
@@ -84,15 +86,16 @@ def phase_refine(
     def project(spec: Spec, target: State, other: State, **_: Any) -> Match[Dihedral]:
         return phase_match(spec, target, other, network=network, data=inputs, omega=omega)
 
-    models = spec.models(ref)
-    own = models is not None and per_model(network, inputs, models)
+    own = owned(network, data, spec.models(ref))
     settings = StraightThroughOptions(
         epochs=options.steps,
-        batch=max(1, inputs.shape[1 if own else 0]),
+        batch=inputs.shape[int(own)],
         lr=options.lr,
         momentum=options.momentum,
         project=project,
     )
-    return straight_through_match(
-        spec, ref, other, network=network, data=data, loss=loss, options=settings
-    )
+    with warnings.catch_warnings():  # it stops after as many steps as were asked for
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return straight_through_match(
+            spec, ref, other, network=network, data=data, loss=loss, options=settings
+        )

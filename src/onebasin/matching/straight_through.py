@@ -18,6 +18,7 @@ from onebasin.matching.descent import WeightOptions
 from onebasin.matching.result import ConvergenceWarning, Kind, Match
 from onebasin.matching.weight import weight_match
 from onebasin.networks import population
+from onebasin.networks.inputs import owned
 from onebasin.registry import register
 from onebasin.symmetry.action import apply
 from onebasin.symmetry.spec import Spec, State, all_finite
@@ -131,10 +132,9 @@ def straight_through_match(
     spec.check_pair(ref, other)
     check_evaluating(network)
     _check(spec, data, options)
+    own = owned(network, data, spec.models(ref))
     learned = _start(spec, ref, network, start=options.start, seed=seed)
     run = _Run(spec, (ref, other), network, loss=loss, learned=learned, options=options)
-    models = spec.models(ref)
-    own = models is not None and population.per_model(network, data[0], models)
     numbers = _numbers(seed)
     run.element = init
     for epoch in range(options.epochs):

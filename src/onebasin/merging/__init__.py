@@ -19,7 +19,7 @@ __all__ = [
     "merge_many",
 ]
 
-__getattr__ = lazy.names(
+__getattr__, __dir__ = lazy.names(
     __name__,
     {
         "cycle": ["CycleOptions", "Universe", "merge_cycle"],

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from onebasin.errors import InputError
 from onebasin.networks.dense import Dense, affine
-from onebasin.networks.population import call, per_model
+from onebasin.networks.inputs import per_model
+from onebasin.networks.population import call
 from onebasin.symmetry.spec import Spec, State
 
 #: Numbers of one activation worked on at once, for an accelerator and for the caches of a CPU.

@@ -54,7 +54,7 @@ __all__ = [
     "unstack",
 ]
 
-__getattr__ = lazy.names(
+__getattr__, __dir__ = lazy.names(
     __name__,
     {
         "cnn": ["Cnn"],

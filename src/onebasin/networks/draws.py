@@ -39,9 +39,10 @@ def redrawn(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor]
 def _reset(network: nn.Module) -> None:
     whole = []
     for name, module in network.named_modules():
-        if hasattr(module, "reset_parameters"):
+        inner = any(True for child in module.children() for _ in child.parameters())
+        if hasattr(module, "reset_parameters") and not inner:
             module.reset_parameters()
-        elif hasattr(module, "_reset_parameters"):
+        elif hasattr(module, "reset_parameters") or hasattr(module, "_reset_parameters"):
             whole.append(module)
         elif list(module.parameters(recurse=False)):
             place = repr(name) if name else "it"
@@ -50,5 +51,6 @@ def _reset(network: nn.Module) -> None:
                 "write one, or give the network redraw(generator)"
             )
             raise InputError("network", type(module).__name__, remedy)
-    for module in reversed(whole):
-        module._reset_parameters()
+    for module in reversed(whole):  # after its parts, which it may draw its own way
+        draw = getattr(module, "reset_parameters", None) or module._reset_parameters
+        draw()

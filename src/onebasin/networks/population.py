@@ -21,6 +21,7 @@ from onebasin.errors import InputError
 from onebasin.networks.backprop import Backprop, Loss, losses
 from onebasin.networks.dense import Dense
 from onebasin.networks.draws import redrawn
+from onebasin.networks.inputs import per_model
 from onebasin.parallel import spread
 
 State = Mapping[str, Tensor]
@@ -102,8 +103,9 @@ def call(network: nn.Module, state: State, x: Tensor, *, own: bool | None = None
         network: The kind of network; its own parameters are not used.
         state: Parameters by name, with or without one leading ``models`` dimension.
         x: Inputs ``[samples ...]``, shared, or ``[models samples ...]``.
-        own: Whether a population's inputs are the latter; by default :func:`per_model` decides. A
-            network with a ``run`` of its own, such as a dense one, tells by the dimensions always.
+        own: Whether a population's inputs are the latter; by default
+            :func:`~onebasin.networks.inputs.per_model` decides. A network with a ``run`` of its
+            own, such as a dense one, tells by the dimensions always.
         options: Passed on to the network, e.g. ``capture="post"``.
 
     Returns:
@@ -125,40 +127,6 @@ def call(network: nn.Module, state: State, x: Tensor, *, own: bool | None = None
         only = {key: tensor[0] for key, tensor in state.items()}
         return _lift(one(only, x[0] if own else x))
     return torch.vmap(one, in_dims=(0, 0 if own else None))(dict(state), x)
-
-
-def per_model(network: nn.Module, x: Tensor, count: int) -> bool:
-    """Whether ``x`` is ``[models samples ...]``, inputs of its own for each of ``count`` networks.
-
-    It is if it has more dimensions than the inputs of one network, whatever their number. A network
-    says by ``input_dims`` how many these are, with that of the samples. For one that does not, it
-    is read off its first convolution (4 for images); without any, inputs are ``[samples fan]``. A
-    foreign network of sequences ``[samples length fan]`` should therefore say ``input_dims = 3``.
-
-    Raises:
-        InputError: if there are more dimensions, but the first does not count the networks.
-    """
-    dims = _input_dims(network)
-    if x.ndim <= dims:
-        return False
-    if len(x) != count:
-        remedy = (
-            f"has more than {dims} dimensions, so that the first must count the {count} networks; "
-            "if all share these inputs, set input_dims of the network to their number of dimensions"
-        )
-        raise InputError("inputs", tuple(x.shape), remedy)
-    return True
-
-
-def _input_dims(network: nn.Module) -> int:
-    """Dimensions of one network's inputs, that of the samples included."""
-    if hasattr(network, "input_dims"):
-        return int(network.input_dims)  # type: ignore[arg-type]
-    kinds = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
-    found = (
-        dims for part in network.modules() for kind, dims in kinds.items() if isinstance(part, kind)
-    )
-    return next(found, 2)
 
 
 def _lift(found):

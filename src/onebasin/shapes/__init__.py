@@ -21,7 +21,7 @@ __all__ = [
     "sample_surface",
 ]
 
-__getattr__ = lazy.names(
+__getattr__, __dir__ = lazy.names(
     __name__,
     {
         "clouds": ["Mesh", "farthest_points", "normalise", "sample_surface"],

@@ -74,7 +74,13 @@ def make(
     device: torch.device | str = "cpu",
     on_shard: Callable[[int, int, float], None] | None = None,
 ) -> artifacts.Artifact:
-    """Give the recipe's artifact, training what is missing on ``device``."""
+    """Give the recipe's artifact, training what is missing on ``device``.
+
+    Raises:
+        InputError: if ``inrs`` were fitted with other settings than the recipe names.
+    """
+    if inrs.settings.to_json() != recipe.params["settings"]:
+        raise InputError("inrs", inrs.settings, "are not those of the recipe")
     build = partial(_build, inrs=inrs, device=device)
     return artifacts.make(recipe, build, device=device, on_shard=on_shard)
 

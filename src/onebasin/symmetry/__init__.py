@@ -41,7 +41,7 @@ __all__ = [
     "derive",
 ]
 
-__getattr__ = lazy.names(
+__getattr__, __dir__ = lazy.names(
     __name__,
     {
         "action": ["Element", "apply"],
