@@ -125,10 +125,10 @@ ce = torch.nn.functional.cross_entropy
 # ```
 #
 # nearly reached where $n$ is large. In a layer between two of width $n$, where $d=n$, this *falls* with
-# $n$: partners that match by chance are found among narrow layers. If wide networks merge better, then not because more candidates give
-# better matches, but because training puts more of the same features into both, or because averages
-# over many units forgive more. We therefore look at the agreement of matched weights as well, at the
-# start, where all of it is chance, and at the end.
+# $n$: partners that match by chance are found among narrow layers. If wide networks merge better, then
+# not because more candidates give better matches, but because training puts more of the same features
+# into both, or because averages over many units forgive more. We therefore look at the agreement of
+# matched weights as well, at the start, where all of it is chance, and at the end.
 
 
 # %%
@@ -196,8 +196,9 @@ gap = (held["mean"] - matched).abs().max()  # the paper's definition of the barr
 
 # %%
 def ranks(values):
-    """Place of each value in ascending order."""
-    return values.argsort().argsort().double()
+    """Place of each value in ascending order; equal values share one."""
+    above = values[:, None] - values
+    return ((above > 0).double() + (above >= 0).double()).sum(1) / 2
 
 
 def trend(heights):
@@ -215,8 +216,9 @@ for name, heights in (("none", held["none"]), ("weight", matched)):
     rows |= {"narrow": book.metric(heights[0], "nats"), "wide": book.metric(heights[-1], "nats")}
     rows["trend"] = book.metric(trend(heights))
     if name == "weight":
-        rows["orders"] = book.metric(held["weight"].std(-1).mean(-1) / matched.mean(-1))
-        rows["pairs"] = book.metric(matched.std(-1) / matched.mean(-1))
+        mean = matched.mean(-1).clamp(min=1e-9)  # where nothing is left there is no spread either
+        rows["orders"] = book.metric(held["weight"].std(-1).mean(-1) / mean)
+        rows["pairs"] = book.metric(matched.std(-1) / mean)
         rows |= {"mean_definition": book.metric(gap, "nats")}
         for when in ("start", "end"):
             rows |= {f"{when}_narrow": book.metric(held[when][0])}
@@ -242,8 +244,9 @@ run.show(draw.draw_widths, "perceptrons", height=3.4)
 # {measured}`rebasin/width/perceptrons.weight:end_narrow:.3f` to
 # {measured}`rebasin/width/perceptrons.weight:end_wide:.3f` after it. What training adds to chance is the
 # gap between the two curves ({numref}`fig-width-barrier`, right). If the upper curve falls along with the
-# lower one while the barrier falls too, wide networks do not owe their merge to better partners: most of a
-# matched pair of weights is still noise, and what saves the merge is that a wide layer averages more of it.
+# lower one while the barrier falls too, wide networks do not owe their merge to better partners. Most of a
+# matched pair of weights is noise then, more of it in wide networks than in narrow ones, and the likely
+# reason that they merge all the same is that a wide layer averages over more of it.
 #
 # ## How much is luck
 #

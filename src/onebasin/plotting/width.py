@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from onebasin.records import Record
 
 _POLICIES = ("none", "reset", "repair")
+_NOTHING = 1e-9  # nats; a mean barrier below it has no spread
 _UPRIGHT = 4  # labels that find room side by side
 _START, _END = "#BF8400", "#005A9C"
 
@@ -60,8 +61,9 @@ def draw_spread(panel, records: Sequence[Record]) -> None:
     arrays = next(record for record in records if record.method == "weight").load_arrays()
     heights, widths = arrays["barrier"], arrays["widths"]
     means = heights.mean(2)
-    orders = heights.std(2, ddof=1).mean(1) / means.mean(1)
-    pairs = means.std(1, ddof=1) / means.mean(1)
+    mean = np.maximum(means.mean(1), _NOTHING)
+    orders = heights.std(2, ddof=1).mean(1) / mean
+    pairs = means.std(1, ddof=1) / mean
     axes, look = panel.subplots(), method_style("weight")
     axes.plot(np.log2(widths), orders, **{**look, "label": "over orders of the layers"})
     dotted = {"color": ENDS, "marker": "s", "ls": "--", "label": "over pairs of networks"}
