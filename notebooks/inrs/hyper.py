@@ -22,8 +22,6 @@
 # core; at laptop a few minutes on one, and recipes of its own of some two hours.
 
 # %%
-from dataclasses import replace
-
 import torch
 
 from onebasin import book, seeds
@@ -400,6 +398,7 @@ _ = run.record("batch", method=draw.METHOD, metrics=rows, seeds=[0], arrays=arra
 
 # %% tags=["remove-output"]
 import time
+from dataclasses import replace
 
 took = {"weight": [], "activation": [], "hyper": []}
 few = 10  # steps of HYPER-MATCHING that are timed; all cost the same
