@@ -94,7 +94,7 @@ class Classifiers:
 
 @runtime_checkable
 class Notes(Protocol):
-    """What keeps note of all that a chapter uses: a run of :mod:`onebasin.book`."""
+    """What keeps note of all that a chapter uses, such as the run that ``book.start`` returns."""
 
     def recipe(self, artifact: artifacts.Artifact) -> artifacts.Artifact:
         """Note an artifact and give it back."""
