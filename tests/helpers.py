@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
@@ -50,3 +52,15 @@ def forward(state: dict[str, Tensor], x: Tensor, activation=torch.relu) -> Tenso
         x = x @ state[f"layers.{layer}.weight"].mT + state[f"layers.{layer}.bias"].unsqueeze(-2)
         x = activation(x) if layer < last else x
     return x
+
+
+@dataclass
+class Held:
+    """What a drawing function needs of a record."""
+
+    method: str = "none"
+    arrays: dict = field(default_factory=dict)
+    experiment: str = ""
+
+    def load_arrays(self):
+        return self.arrays

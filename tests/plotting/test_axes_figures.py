@@ -1,8 +1,7 @@
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
+from helpers import Held
 from onebasin.plotting import axes as draw
 from onebasin.plotting.style import styled
 from onebasin.symmetry import Concat, Inner, Product, Spec
@@ -17,16 +16,6 @@ SPEC = Spec(
 )
 
 
-@dataclass
-class Held:
-    """As much of a record as a figure asks for."""
-
-    arrays: dict
-
-    def load_arrays(self):
-        return self.arrays
-
-
 @pytest.fixture
 def figure():
     from matplotlib.figure import Figure
@@ -36,7 +25,7 @@ def figure():
 
 
 def record(**arrays):
-    return Held({name: np.asarray(value) for name, value in arrays.items()})
+    return Held(arrays={name: np.asarray(value) for name, value in arrays.items()})
 
 
 def test_labels_say_what_stands_on_every_axis():

@@ -1,31 +1,12 @@
 """The figures of the chapter on sine units draw from arrays alone."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
+from helpers import Held
 from onebasin.plotting import dihedral
 
 matplotlib = pytest.importorskip("matplotlib")
-
-
-@dataclass
-class Held:
-    """What a drawing function needs of a record."""
-
-    method: str = "none"
-    arrays: dict = field(default_factory=dict)
-
-    def load_arrays(self):
-        return self.arrays
-
-
-@pytest.fixture
-def figure():
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(6.4, 4.0), layout="constrained")
 
 
 def test_every_equivalent_is_a_point_and_the_strip_holds_one(figure):

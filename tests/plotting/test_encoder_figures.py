@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
-from onebasin.plotting import encoder, styled
+from helpers import Held
+from onebasin.plotting import encoder
 
 matplotlib = pytest.importorskip("matplotlib")
-
-
-@dataclass
-class Held:
-    """What a drawing function needs of a record."""
-
-    method: str = "none"
-    arrays: dict = field(default_factory=dict)
-
-    def load_arrays(self):
-        return self.arrays
-
-
-@pytest.fixture
-def figure():
-    from matplotlib.figure import Figure
-
-    with styled():
-        yield Figure(figsize=(6.4, 4.0), layout="constrained")
 
 
 def test_distances_have_a_curve_a_method(figure):

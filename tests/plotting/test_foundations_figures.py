@@ -1,32 +1,13 @@
 """The figures of the first two chapters draw from arrays alone, and show what they claim to."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
+from helpers import Held
 from onebasin.plotting import barrier, permutations
 from onebasin.symmetry import neural
 
 matplotlib = pytest.importorskip("matplotlib")
-
-
-@dataclass
-class Held:
-    """What a drawing function needs of a record."""
-
-    method: str = "none"
-    arrays: dict = field(default_factory=dict)
-
-    def load_arrays(self):
-        return self.arrays
-
-
-@pytest.fixture
-def figure():
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(6.4, 4.0), layout="constrained")
 
 
 def mnist(method, height):

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
-from onebasin.plotting import predictions, pruning, styled, variations
+from helpers import Held
+from onebasin.plotting import predictions, pruning, variations
 
 matplotlib = pytest.importorskip("matplotlib")
 LAMBDAS = np.linspace(0, 1, 25)
-
-
-@dataclass
-class Held:
-    """What a drawing function needs of a record."""
-
-    method: str = "none"
-    arrays: dict = field(default_factory=dict)
-    experiment: str = ""
-
-    def load_arrays(self):
-        return self.arrays
-
-
-@pytest.fixture
-def figure():
-    from matplotlib.figure import Figure
-
-    with styled():
-        yield Figure(figsize=(6.4, 4.0), layout="constrained")
 
 
 def balls(count, points=60):

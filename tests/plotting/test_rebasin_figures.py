@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
-from onebasin.plotting import many, planted, styled
+from helpers import Held
+from onebasin.plotting import many, planted
 
 matplotlib = pytest.importorskip("matplotlib")
 
 
-@dataclass
-class Held:
-    """What a drawing function needs of a record."""
-
-    method: str = "weight"
-    arrays: dict = field(default_factory=dict)
-
-    def load_arrays(self):
-        return self.arrays
-
-
-@pytest.fixture
-def figure():
-    from matplotlib.figure import Figure
-
-    with styled():
-        yield Figure(figsize=(6.4, 3.2), layout="constrained")
-
-
 def test_every_planted_permutation_is_a_line(figure):
     missing = np.array([[[1, 0.2, 0, np.nan], [1, 0, 0, np.nan]], [[1, 0.5, 0.1, 0]] * 2])
-    held = Held(arrays={"names": np.array(["MLP", "ResNet20"]), "missing": missing})
+    held = Held("weight", arrays={"names": np.array(["MLP", "ResNet20"]), "missing": missing})
     planted.draw_sweeps(figure, [held])
     figure.draw_without_rendering()
     assert len(figure.axes[0].lines) == 4
@@ -43,7 +23,7 @@ def test_every_planted_permutation_is_a_line(figure):
 
 def test_every_width_is_a_curve(figure):
     arrays = {"noise": np.array([0, 1, 8]), "widths": np.array([16, 64])}
-    planted.draw_noise(figure, [Held(arrays=arrays | {"recovered": np.ones((2, 3, 5))})])
+    planted.draw_noise(figure, [Held("weight", arrays=arrays | {"recovered": np.ones((2, 3, 5))})])
     figure.draw_without_rendering()
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["0", "1", "8"]
     assert len(figure.axes[0].lines) == 2 * (1 + 5)
@@ -52,7 +32,7 @@ def test_every_width_is_a_curve(figure):
 def test_every_order_is_a_mark(figure):
     generator = np.random.default_rng(0)
     arrays = {"barrier": generator.random((3, 20)), "objective": generator.normal(size=(3, 20))}
-    planted.draw_orders(figure, [Held(arrays=arrays)])
+    planted.draw_orders(figure, [Held("weight", arrays=arrays)])
     figure.draw_without_rendering()
     left, right = figure.axes
     assert len(left.lines) == 2 * 3 and len(right.lines) == 3
@@ -65,7 +45,7 @@ def test_every_kind_of_network_has_its_place(figure, plain):
     for what in ("loss", "accuracy"):
         arrays |= {f"{what}.{name}": np.full(2, 0.3) for name in many._LABEL}
         arrays[f"{what}.inputs"] = np.full((2, 4), 0.2)
-    many.draw_quality(figure, [Held(arrays=arrays | {"loss.plain": np.full(2, plain)})])
+    many.draw_quality(figure, [Held("weight", arrays=arrays | {"loss.plain": np.full(2, plain)})])
     figure.draw_without_rendering()
     left, right = figure.axes
     assert len(left.lines) == len(right.lines) == 2 * 5
@@ -76,6 +56,6 @@ def test_every_kind_of_network_has_its_place(figure, plain):
 def test_climbs_start_together_and_turns_follow_the_relaxed_steps(figure):
     relaxed = np.array([[1, 2, 3, np.nan], [1, 2, 3, 4]])
     arrays = {"turns": np.ones((2, 5)), "relaxed": relaxed, "finish": relaxed[:, :3]}
-    many.draw_climb(figure, [Held(arrays=arrays)])
+    many.draw_climb(figure, [Held("weight", arrays=arrays)])
     dotted = [line for line in figure.axes[1].lines if line.get_linestyle() == ":"]
     assert [line.get_xdata()[0] for line in dotted] == [2, 3]

@@ -1,33 +1,13 @@
 """The figures of the chapter on the sine's whole group draw from arrays alone."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
-from onebasin.plotting import render, siren, styled
+from helpers import Held
+from onebasin.plotting import render, siren
 
 matplotlib = pytest.importorskip("matplotlib")
 METHODS = ("same", "none", "weight", "sign", "phase")
-
-
-@dataclass
-class Held:
-    """What a drawing function needs of a record."""
-
-    method: str = "none"
-    arrays: dict = field(default_factory=dict)
-
-    def load_arrays(self):
-        return self.arrays
-
-
-@pytest.fixture
-def figure():
-    from matplotlib.figure import Figure
-
-    with styled():
-        yield Figure(figsize=(6.4, 4.0), layout="constrained")
 
 
 def records(shapes=2):

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
-from onebasin.plotting import merging, split, styled
+from helpers import Held
+from onebasin.plotting import merging, split
 
 matplotlib = pytest.importorskip("matplotlib")
-
-
-@dataclass
-class Held:
-    """What a drawing function needs of a record."""
-
-    experiment: str = ""
-    method: str = "none"
-    arrays: dict = field(default_factory=dict)
-
-    def load_arrays(self):
-        return self.arrays
-
-
-@pytest.fixture
-def figure():
-    from matplotlib.figure import Figure
-
-    with styled():
-        yield Figure(figsize=(6.4, 4.6), layout="constrained")
 
 
 def quality(name, plain_loss=0.5, plain_accuracy=0.8):
@@ -37,14 +16,14 @@ def quality(name, plain_loss=0.5, plain_accuracy=0.8):
     arrays |= {f"accuracy.{kind}": np.full((2, 1), 0.9) for kind in split._RIVALS}
     arrays["loss.ends"], arrays["accuracy.ends"] = np.full((2, 2), 0.4), np.full((2, 2), 0.8)
     arrays["loss.plain"][:], arrays["accuracy.plain"][:] = plain_loss, plain_accuracy
-    return Held(f"quality-{name}", arrays=arrays)
+    return Held(arrays=arrays, experiment=f"quality-{name}")
 
 
 def test_lines_stand_beside_the_levels_of_their_rivals(figure):
     line = {"lambdas": np.linspace(0, 1, 5), "loss": np.ones((3, 5)), "accuracy": np.ones((3, 5))}
     held = [quality(name) for name in split._DATA]
     for name in split._DATA:
-        held += [Held(f"lines-{name}", method, line) for method in ("none", "weight")]
+        held += [Held(method, line, f"lines-{name}") for method in ("none", "weight")]
     split.draw_lines(figure, held)
     figure.draw_without_rendering()
     assert [len(axes.lines) for axes in figure.axes] == [2 * (3 + 1) + 2] * 4
@@ -70,7 +49,7 @@ def test_empty_bins_are_left_out_and_every_setting_has_a_column(figure):
         for kind in ("inputs", "tempered", "merge")
     }
     names = [f"calibration-{name}" for name in ("pictures", "random", "train")]
-    split.draw_reliability(figure, [Held(name, arrays=arrays) for name in names])
+    split.draw_reliability(figure, [Held(arrays=arrays, experiment=name) for name in names])
     figure.draw_without_rendering()
     assert len(figure.axes) == 6
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 2, 2, 2]
@@ -81,7 +60,7 @@ def test_every_network_has_its_error(figure):
     error = {"inputs": 8, "tempered": 8, "merge": 1, "ensemble": 1}
     arrays = {f"error.{kind}": np.full((1, count), 0.1) for kind, count in error.items()}
     names = [f"calibration-{name}" for name in ("digits", "random")]
-    split.draw_errors(figure, [Held(name, arrays=arrays) for name in names])
+    split.draw_errors(figure, [Held(arrays=arrays, experiment=name) for name in names])
     figure.draw_without_rendering()
     assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == 2 * 18
     assert len(figure.legends[0].get_texts()) == 4

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
-from onebasin.plotting import failures, styled, width
+from helpers import Held
+from onebasin.plotting import failures, width
 
 matplotlib = pytest.importorskip("matplotlib")
-
-
-@dataclass
-class Held:
-    """What a drawing function needs of a record."""
-
-    method: str = "weight"
-    arrays: dict = field(default_factory=dict)
-
-    def load_arrays(self):
-        return self.arrays
-
-
-@pytest.fixture
-def figure():
-    from matplotlib.figure import Figure
-
-    with styled():
-        yield Figure(figsize=(6.4, 3.4), layout="constrained")
 
 
 def by_width():
@@ -89,7 +69,7 @@ def test_failures_are_crossed_and_the_listed_are_bold(figure):
 
 def test_marks_without_a_barrier_are_left_out(figure):
     points = np.array([[[0.1, 0.9], [1.0, 0.2]], [[0.2, np.nan], [2.0, 0.5]]])
-    held = Held(arrays={"names": np.array(["ordinary", "too narrow"]), "points": points})
+    held = Held("weight", arrays={"names": np.array(["ordinary", "too narrow"]), "points": points})
     failures.draw_gone(figure, [held])
     figure.draw_without_rendering()
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 1]
