@@ -1,12 +1,17 @@
-"""What several tests share: tolerances, small networks."""
+"""What several tests share: tolerances, small networks, stand-ins."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import pytest
 import torch
 from torch import Tensor
 
+from onebasin import artifacts
+from onebasin.errors import SliceEnd
 from onebasin.symmetry import Spec, chain
 
 
@@ -64,3 +69,18 @@ class Held:
 
     def load_arrays(self):
         return self.arrays
+
+
+@contextmanager
+def stopped_after_one_shard() -> Iterator[None]:
+    """Time for one shard of an artifact; the next one finds that its slice is over."""
+    left = [1]
+
+    def one(needed):
+        if not left:
+            raise SliceEnd("over")
+        left.pop()
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SliceEnd):
+        patch.setattr(artifacts._Work, "check_deadline", staticmethod(one))
+        yield

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from onebasin import artifacts
+from helpers import stopped_after_one_shard
 from onebasin.connectivity import loss_along_line
-from onebasin.errors import InputError, SliceEnd
+from onebasin.errors import InputError
 from onebasin.networks import call
 from onebasin.networks.siren import Siren, shared_initialisation
 from onebasin.seeds import stream
@@ -197,21 +197,12 @@ def fitted(tmp_path_factory):
     patch.undo()
 
 
-def test_the_recipe_gives_what_was_found_and_goes_on_where_it_stopped(fitted, monkeypatch):
+def test_the_recipe_gives_what_was_found_and_goes_on_where_it_stopped(fitted):
     pairs, inrs = fitted
     trials = [Trial("generated/chair_0", 2, source, 40) for source in SOURCES]
     recipe = hyper_recipe.hyper_recipe(pairs, trials, OPTIONS)
-    real, left = artifacts._Work.check_deadline, [1]
-
-    def one_shard(needed):
-        if not left:
-            raise SliceEnd("over")
-        left.pop()
-
-    monkeypatch.setattr(artifacts._Work, "check_deadline", staticmethod(one_shard))
-    with pytest.raises(SliceEnd):
+    with stopped_after_one_shard():
         hyper_recipe.make(recipe, inrs)
-    monkeypatch.setattr(artifacts._Work, "check_deadline", staticmethod(real))
     made = hyper_recipe.make(recipe, inrs)
     assert made.made == 2
     for shard, source in zip(made, SOURCES, strict=True):

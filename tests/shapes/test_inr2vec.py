@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from onebasin import artifacts, profiles
-from onebasin.errors import InputError, SliceEnd
+from helpers import stopped_after_one_shard
+from onebasin import profiles
+from onebasin.errors import InputError
 from onebasin.networks import call, stack, unstack
 from onebasin.networks.siren import Siren, shared_initialisation
 from onebasin.seeds import stream
@@ -198,17 +199,8 @@ def recipe_of(people):
 def test_a_stopped_training_goes_on_where_it_stopped(made, monkeypatch, tmp_path):
     people, held_out, recipe, artifact = made
     monkeypatch.setenv("ONEBASIN_STORE", str(tmp_path))
-    real, left = artifacts._Work.check_deadline, [1]
-
-    def one_shard(needed):
-        if not left:
-            raise SliceEnd("over")
-        left.pop()
-
-    monkeypatch.setattr(artifacts._Work, "check_deadline", staticmethod(one_shard))
-    with pytest.raises(SliceEnd):
+    with stopped_after_one_shard():
         learning.make(recipe, people, held_out)
-    monkeypatch.setattr(artifacts._Work, "check_deadline", staticmethod(real))
     again = learning.make(recipe, people, held_out)
     assert again.made == 1
     first, second = (learning.load(one, SETTINGS.network()) for one in (artifact, again))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onebasin.plotting.style import method_style
+from onebasin.plotting.style import legend_below, method_style
 
 if TYPE_CHECKING:
     from onebasin.records import Record
@@ -56,8 +56,7 @@ def draw_steps(panel, records: Sequence[Record]) -> None:
         axes.set(xlabel="steps of Adam", ylim=(-0.05, 1.6))
         axes.set_xscale("log")
     grid[0].set_ylabel("relative distance from")
-    handles, labels = grid[0].get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=1, fontsize=8)
+    legend_below(panel, grid[0], ncols=1)
 
 
 def draw_shares(panel, records: Sequence[Record]) -> None:
@@ -81,5 +80,4 @@ def draw_shares(panel, records: Sequence[Record]) -> None:
         axes.set(xlabel=f"share of variance, {key}", xlim=(0, 1))
         axes.grid(visible=False, axis="y")
     grid[0].set_yticks(places, kinds, fontsize=8)
-    handles, labels = grid[0].get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(panel, grid[0], ncols=3)

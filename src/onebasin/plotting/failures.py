@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onebasin.plotting.style import ENDS, SEQUENTIAL, method_style
+from onebasin.plotting.style import ENDS, SEQUENTIAL, legend_below, method_style
 
 if TYPE_CHECKING:
     from onebasin.records import Record
@@ -52,8 +52,7 @@ def draw_settings(panel, records: Sequence[Record]) -> None:
     right.set_xlabel("loss of the ends")
     for axes in (left, right):
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
-    handles, labels = left.get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
+    legend_below(panel, left, ncols=2)
 
 
 def draw_gone(panel, records: Sequence[Record]) -> None:
@@ -106,5 +105,4 @@ def draw_steepest(panel, records: Sequence[Record]) -> None:
         right.set_ylim(2.5 * low, -2.5 * low)
     left.set(xlabel="position $\\lambda$", ylabel="training loss (nats)")
     right.set(xlabel="position $\\lambda$", ylabel="change from the start (nats)", xscale="log")
-    handles, labels = left.get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(panel, left, ncols=3)

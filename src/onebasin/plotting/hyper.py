@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from onebasin.plotting.line import draw_paths
 from onebasin.plotting.predictions import bare, small_cloud
-from onebasin.plotting.style import method_style
+from onebasin.plotting.style import legend_below, method_style
 
 if TYPE_CHECKING:
     from onebasin.records import Record
@@ -40,8 +40,7 @@ def draw_controls(panel, records: Sequence[Record]) -> None:
         right.plot(arrays["lambdas"], arrays[f"{name}_loss"], **look)
     left.set(xlabel="step", ylabel="training loss (nats)")
     right.set(xlabel="position $\\lambda$", ylabel="loss (nats)")
-    handles, labels = left.get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    legend_below(panel, left)
 
 
 def draw_distances(panel, records: Sequence[Record]) -> None:
@@ -65,8 +64,7 @@ def draw_distances(panel, records: Sequence[Record]) -> None:
         axes.set_xlabel("step")
         axes.set_ylim(bottom=0)
     grid[0].set_ylabel("distance / norm")
-    handles, labels = grid[0].get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
+    legend_below(panel, grid[0], ncols=2)
 
 
 def draw_clouds(panel, records: Sequence[Record]) -> None:

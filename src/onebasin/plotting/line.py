@@ -9,7 +9,7 @@ import numpy as np
 
 from onebasin import registry
 from onebasin.connectivity.barrier import peaks
-from onebasin.plotting.style import SEQUENTIAL, method_style
+from onebasin.plotting.style import SEQUENTIAL, legend_below, method_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,8 +163,7 @@ def _curves(axes: Axes, lambdas: np.ndarray, loss: np.ndarray, method: str) -> N
 
 
 def _legend(panel, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    legend_below(panel, axes)
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onebasin import registry
-from onebasin.plotting.style import ENDS, method_style
+from onebasin.plotting.style import ENDS, legend_below, method_style
 
 if TYPE_CHECKING:
     from onebasin.records import Record
@@ -44,8 +44,7 @@ def draw_lines(panel, records: Sequence[Record]) -> None:
         axes.set_xlabel("position $\\lambda$")
     grid[0, 0].set_ylabel("loss (nats)")
     grid[1, 0].set_ylabel("accuracy")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    legend_below(panel, grid[0, 0])
 
 
 def draw_photographs(panel, records: Sequence[Record]) -> None:
@@ -65,8 +64,7 @@ def draw_photographs(panel, records: Sequence[Record]) -> None:
         axes.set_xlabel("position $\\lambda$")
     left.set_ylabel("test loss (nats)")
     right.set_ylabel("test accuracy (share)")
-    handles, labels = left.get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    legend_below(panel, left)
 
 
 def draw_start(panel, records: Sequence[Record]) -> None:
@@ -129,8 +127,7 @@ def draw_cost(panel, records: Sequence[Record]) -> None:
         axes.scatter(seconds.mean(), heights.mean(), s=60, label=method.label, **points)
     axes.set(xscale="log", yscale="log", xlabel="time of one match (seconds)")
     axes.set_ylabel("barrier (nats)")
-    handles, labels = axes.get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    legend_below(panel, axes)
 
 
 def draw_variants(panel, records: Sequence[Record]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onebasin.plotting.style import ENDS, method_style
+from onebasin.plotting.style import ENDS, legend_below, method_style
 
 if TYPE_CHECKING:
     from onebasin.records import Record
@@ -72,8 +72,7 @@ def draw_lines(panel, records: Sequence[Record]) -> None:
         axes.text(0.5, 1.02, title, transform=axes.transAxes, ha="center", fontsize=9)
         axes.set_xlabel("position $\\lambda$")
     grid[0].set_ylabel("test loss (nats)")
-    handles, labels = grid[0].get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    legend_below(panel, grid[0])
 
 
 def draw_start(panel, records: Sequence[Record]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from onebasin import registry
 from onebasin.plotting.inrs import project
-from onebasin.plotting.style import SEQUENTIAL, method_style
+from onebasin.plotting.style import SEQUENTIAL, legend_below, method_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,8 +129,7 @@ def draw_shares(panel, records: Sequence[Record]) -> None:
         below.set(xlabel="position $\\lambda$", ylim=(-0.25, 1.02))
     grid[0, 0].set_ylabel("loss (nats)")
     grid[1, 0].set_ylabel("share, correlation")
-    handles, labels = grid[1, 0].get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(panel, grid[1, 0], ncols=3)
 
 
 def draw_follow(panel, records: Sequence[Record]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onebasin.plotting.inrs import project
-from onebasin.plotting.style import band, method_style
+from onebasin.plotting.style import band, legend_below, method_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -200,5 +200,4 @@ def _cloud(axes: Axes, points: np.ndarray) -> None:
 
 
 def _legend(panel, axes: Axes, columns: int = 4) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+    legend_below(panel, axes, ncols=columns)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onebasin.plotting.style import ENDS, cut_mark, method_style
+from onebasin.plotting.style import ENDS, cut_mark, legend_below, method_style
 
 if TYPE_CHECKING:
     from onebasin.records import Record
@@ -71,8 +71,7 @@ def draw_lines(panel, records: Sequence[Record]) -> None:
         column[1].set_xlabel("position $\\lambda$")
     for axes, label in zip(grid[:, 0], _UNITS.values(), strict=True):
         axes.set_ylabel(label)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    legend_below(panel, grid[0, 0])
 
 
 def draw_quality(panel, records: Sequence[Record]) -> None:
@@ -152,8 +151,7 @@ def draw_reliability(panel, records: Sequence[Record]) -> None:
         bottom.set(yscale="log", xlabel="confidence")
     grid[0, 0].set_ylabel("accuracy (share)")
     grid[1, 0].set_ylabel("samples (share)")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    legend_below(panel, grid[0, 0])
 
 
 def draw_errors(panel, records: Sequence[Record]) -> None:

@@ -99,6 +99,13 @@ def cut_mark(axes: Axes, axis: str = "y") -> None:
         axes.plot(x, y, transform=axes.transAxes, color=_GREY, linewidth=1, clip_on=False)
 
 
+def legend_below(panel: FigureBase, axes: Axes, ncols: int | None = None) -> None:
+    """One legend for a whole panel, under it, of what one of its axes shows; by default a row."""
+    handles, labels = axes.get_legend_handles_labels()
+    ncols = ncols or max(1, len(labels))
+    panel.legend(handles, labels, loc="outside lower center", ncols=ncols, fontsize=8)
+
+
 def stamp(panel: FigureBase, text: str) -> None:
     """Write profile and device small into the upper right corner; the layout leaves room for it."""
     panel.suptitle(text, x=0.995, ha="right", fontsize=7, color=_GREY)

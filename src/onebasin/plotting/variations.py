@@ -9,7 +9,7 @@ import numpy as np
 
 from onebasin import registry
 from onebasin.plotting.predictions import clouds
-from onebasin.plotting.style import method_style
+from onebasin.plotting.style import legend_below, method_style
 
 if TYPE_CHECKING:
     from onebasin.records import Record
@@ -60,8 +60,7 @@ def draw_identity(panel, records: Sequence[Record]) -> None:
     left.set_xticks(np.arange(len(names)), few, **turn)
     left.set(ylabel="fraction of units that stay", ylim=(-0.04, 1.04))
     right.set(xlabel="hidden layer", xticks=np.arange(len(held["same"]["in_place"][0])) + 1)
-    handles, labels = left.get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
+    legend_below(panel, left, ncols=2)
 
 
 def draw_minmax(panel, records: Sequence[Record]) -> None:
@@ -104,8 +103,7 @@ def draw_influence(panel, records: Sequence[Record]) -> None:
         axes.set(xlabel="hidden layer", xticks=places + 1, ylim=(0, 1))
         axes.grid(visible=False, axis="x")
     grid[0].set_ylabel("share of the spread")
-    handles, labels = grid[0].get_legend_handles_labels()
-    panel.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(panel, grid[0], ncols=3)
 
 
 def draw_clouds(panel, records: Sequence[Record]) -> None:
