@@ -20,7 +20,12 @@ from onebasin.networks.classifiers import Settings, evaluation
 
 SETTINGS = Settings(data="mnist5k", options={"hidden": [8]}, epochs=2, batch=20, lr=1e-2)
 OPTIONS = StraightThroughOptions(batch=40, lr=0.1)
-TRIALS = [Trial(0, 1, 2), Trial(0, 2, 2, "random"), Trial(1, 2, 3, learn="midpoint")]
+TRIALS = [
+    Trial(0, 1, 2),
+    Trial(0, 2, 2, "random"),
+    Trial(1, 2, 3, learn="midpoint"),
+    Trial(0, 1, 2, max_sweeps=1),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -45,16 +50,15 @@ def trained():
 def test_every_trial_is_the_estimator_on_its_pair(trained):
     recipe, nets = trained
     artifact = recipes.make(recipes.straight_through(recipe, TRIALS, OPTIONS), nets)
-    assert artifact.made == 3 and recipes.make(artifact.recipe, nets).made == 0
+    assert artifact.made == len(TRIALS) and recipes.make(artifact.recipe, nets).made == 0
     network = SETTINGS.make().eval()
     found = recipes.load(artifact, network.spec)
     assert list(found) == TRIALS
     for trial, learned in found.items():
         states = nets.at([trial.ref, trial.other])
         ref, other = ({name: t[k] for name, t in states.items()} for k in (0, 1))
-        options = StraightThroughOptions(
-            trial.epochs, batch=40, lr=0.1, learn=trial.learn, start=trial.start
-        )
+        own = {name: getattr(trial, name) for name in ("epochs", "learn", "start", "max_sweeps")}
+        options = StraightThroughOptions(batch=40, lr=0.1, **own)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             direct = straight_through_match(
@@ -72,6 +76,8 @@ def test_every_trial_is_the_estimator_on_its_pair(trained):
             torch.equal(learned.loss, direct.loss.float()) and len(learned.loss) == trial.epochs * 2
         )
         assert learned.sweeps == int(direct.sweeps) and learned.seconds > 0
+        assert torch.equal(learned.drift, direct.drift) and len(learned.drift) == trial.epochs
+        assert trial.max_sweeps > 1 or learned.sweeps == trial.epochs * 2
 
 
 def test_what_decides_the_result_decides_the_key(trained):

@@ -26,7 +26,7 @@ from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec
 
 NAME = "straight-through"
-_SHARED = ("batch", "lr", "momentum", "max_sweeps")  # options that all trials have in common
+_SHARED = ("batch", "lr", "momentum")  # options that all trials have in common
 _PERM = "perm/"
 
 artifacts.declare(NAME, "permutations learned by the straight-through estimator")
@@ -43,6 +43,7 @@ class Trial:
         start: Where the learned weights start, see
             :class:`~onebasin.matching.straight_through.StraightThroughOptions`.
         learn: What they stand for, see there.
+        max_sweeps: Most sweeps of a projection, see there.
         seed: Number of the random start and of the order of the images.
     """
 
@@ -51,6 +52,7 @@ class Trial:
     epochs: int
     start: Literal["ref", "random"] = "ref"
     learn: Literal["end", "midpoint"] = "end"
+    max_sweeps: int = StraightThroughOptions.max_sweeps
     seed: int = 0
 
 
@@ -61,12 +63,15 @@ class Learned:
     Args:
         element: The permutation of the other network whose midpoint had the lowest loss of a batch.
         loss: Loss of the midpoint on each step's batch (nats).
+        drift: By how much, after each pass, a projection to convergence would have raised the
+            projection's objective, as a fraction of it.
         sweeps: Sweeps of all projections together.
         seconds: Wall-clock time of the run, the loading of its images included.
     """
 
     element: Permutation
     loss: Float[Tensor, " batches"]
+    drift: Float[Tensor, " epochs"]
     sweeps: int
     seconds: float
 
@@ -83,7 +88,7 @@ def straight_through(
     Args:
         networks: Gives the networks, and the settings that name their data.
         trials: One shard each.
-        options: Batch, step size, momentum and sweeps of all trials; the rest stands in each trial.
+        options: Batch, step size and momentum of all trials; the rest stands in each trial.
         budget_seconds: Time the whole recipe may take.
 
     Raises:
@@ -143,7 +148,8 @@ def load(artifact: artifacts.Artifact, spec: Spec) -> dict[Trial, Learned]:
     for shard, part, seconds in parts:
         perms = {group: part[_PERM + group] for group in spec.groups}
         element = Permutation(spec, perms)
-        found[Trial(**shard)] = Learned(element, part["loss"], int(part["sweeps"]), seconds)
+        way = {"loss": part["loss"], "drift": part["drift"], "sweeps": int(part["sweeps"])}
+        found[Trial(**shard)] = Learned(element, **way, seconds=seconds)
     return found
 
 
@@ -155,7 +161,7 @@ def _build(
     ref, other = ({name: tensor[k] for name, tensor in states.items()} for k in (0, 1))
     network = settings.make().to(device).eval()
     x, y = (part.to(device) for part in evaluation(settings, "train"))
-    own = {name: values[name] for name in ("epochs", "start", "learn")}
+    own = {name: values[name] for name in ("epochs", "start", "learn", "max_sweeps")}
     with warnings.catch_warnings():  # how long to learn was asked for, and is on record
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = straight_through_match(
@@ -170,4 +176,5 @@ def _build(
         )
     perms = {_PERM + group: perm.cpu() for group, perm in found.element.perms.items()}
     sweeps = torch.as_tensor(found.sweeps).cpu()
-    return {**perms, "loss": found.loss.float().cpu(), "sweeps": sweeps}
+    way = {"loss": found.loss.float().cpu(), "drift": found.drift.cpu(), "sweeps": sweeps}
+    return {**perms, **way}
