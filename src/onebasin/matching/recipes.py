@@ -148,8 +148,9 @@ def load(artifact: artifacts.Artifact, spec: Spec) -> dict[Trial, Learned]:
     for shard, part, seconds in parts:
         perms = {group: part[_PERM + group] for group in spec.groups}
         element = Permutation(spec, perms)
-        way = {"loss": part["loss"], "drift": part["drift"], "sweeps": int(part["sweeps"])}
-        found[Trial(**shard)] = Learned(element, **way, seconds=seconds)
+        found[Trial(**shard)] = Learned(
+            element, part["loss"], part["drift"], int(part["sweeps"]), seconds
+        )
     return found
 
 
