@@ -5,6 +5,8 @@ Run as ``python -m benchmarks.matching``.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from scipy.optimize import linear_sum_assignment
 
@@ -23,6 +25,7 @@ from onebasin.networks import (
     train,
     unstack,
 )
+from onebasin.parallel import spread
 from onebasin.symmetry import Permutation, Spec, State, apply
 
 WIDTHS = (784, 512, 512, 512, 10)
@@ -99,7 +102,10 @@ def package(peer: str, ref: State, other: State, ours: common.Timing, *, rounds:
 
 
 def many_pairs(rounds: int, models: int = 32) -> None:
-    """A stack of pairs against loops: of our own single calls, and of the transcription."""
+    """A stack of pairs against loops: of our own single calls, and of the transcription.
+
+    The limit is what the products and assignments of all pairs need, a pair a thread.
+    """
     rows = []
     for width in (64, 512):
         network = Mlp((784, width, width, width, 10))
@@ -112,6 +118,10 @@ def many_pairs(rounds: int, models: int = 32) -> None:
             for ref, other in both:
                 weight_matching(spec, ref, other, assign=assign)
 
+        needed = [
+            unavoidable(spec, ref, partial(weight_match, spec, ref, other))
+            for ref, other in both[:8]
+        ] * (models // 8)
         runs = {
             "stack": lambda spec=spec, s=stacks: weight_match(spec, *s),
             "loop of our single calls": lambda spec=spec, both=both: [
@@ -119,6 +129,7 @@ def many_pairs(rounds: int, models: int = 32) -> None:
             ],
             "loop of plain": plain,
             "loop of plain, lapx": lambda run=plain: run(assign=solve),
+            "limit": lambda works=needed: spread(lambda work: work(), works, torch.device("cpu")),
         }
         taken = common.side_by_side(runs, rounds)
         for name, timing in taken.items():
