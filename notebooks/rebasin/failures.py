@@ -27,7 +27,7 @@
 import torch
 
 from onebasin import apply, book, seeds, weight_match
-from onebasin.connectivity import barrier, loss_along_line
+from onebasin.connectivity import barrier, loss_along_line, rank_likeness
 from onebasin.matching import WeightOptions
 from onebasin.matching.exhaustive import group_elements
 from onebasin.matching.steepest import loss_gradient, steepest_match
@@ -238,8 +238,8 @@ run.show(draw.draw_settings, "settings", height=3.6)
 # {measured}`rebasin/failures/settings.none:vgg_barrier:.2f`. Small steps of SGD leave
 # {measured}`rebasin/failures/settings.weight:sgd_0_001_barrier:.3f` of
 # {measured}`rebasin/failures/settings.none:sgd_0_001_barrier:.3f`, between networks with a loss of
-# {measured}`rebasin/failures/settings.none:sgd_0_001_ends:.2f` nats each; who has learned little has little to
-# lose. Large steps of Adam leave
+# {measured}`rebasin/failures/settings.none:sgd_0_001_ends:.2f` nats each; where that is near $\ln 10\approx2.30$,
+# little was learned and there is little to lose. Large steps of Adam leave
 # {measured}`rebasin/failures/settings.weight:adam_0_01_barrier:.3f` of
 # {measured}`rebasin/failures/settings.none:adam_0_01_barrier:.2f`, at the largest recorded profile
 # {measured}`rebasin/failures/settings.weight:adam_0_01_barrier:.3f@largest` of
@@ -287,9 +287,7 @@ with run.clock("gone"):
 # %% tags=["remove-output"]
 usual_width = torch.cat([rows for name, rows in points.items() if name != "too narrow"])
 kept = usual_width[usual_width[:, 1].isfinite()]
-above = kept.T[:, :, None] - kept.T[:, None]
-ranks = ((above > 0).double() + (above >= 0).double()).sum(-1)  # equal values share a place
-rank = float(torch.corrcoef(ranks)[0, 1])
+rank = float(rank_likeness(*kept.T))
 longest = max(map(len, points.values()))
 padded = torch.full((len(points), longest, 2), torch.nan)
 for row, rows in enumerate(points.values()):
@@ -306,12 +304,12 @@ run.show(draw.draw_gone, "gone", height=3.4)
 # {measured}`rebasin/failures/gone.weight:rank:+.2f` ({measured}`rebasin/failures/gone.weight:rank:+.2f@largest` at
 # the largest recorded profile). Where it is well below zero, two of the five failures are one: networks that
 # were trained for too short a time, or by steps too small, have not left their first weights far enough behind, and
-# the noise of the start stands between them. Too few units are another matter; such networks go far and do
+# the noise of the start stands between them. Too few units are another matter; such networks may go far and still
 # not merge. VGG16 has gone {measured}`rebasin/failures/settings.none:vgg_gone:.2f` lengths, which cannot be set
 # beside the others: layer normalisation makes the length of most of its weights meaningless.
 #
-# Large steps stand at the far end of that figure. If they are to be a failure, as the paper has it, then not
-# because networks go too short a way, and at smoke they are none:
+# Large steps stand at the far end of that figure at smoke. If they are to be a failure, as the paper has it, then not
+# because networks go too short a way, and there they are none:
 # {measured}`rebasin/failures/settings.weight:adam_0_01_barrier:.3f@smoke` nats are left after
 # {measured}`rebasin/failures/settings.none:adam_0_01_gone:.1f@smoke` lengths.
 #
@@ -406,7 +404,7 @@ step = training_loss(ways["steepest"], [-1e-7, 1e-7])
 assert torch.allclose((step[:, 1] - step[:, 0]) / 2e-7, slopes["steepest"], rtol=0.01, atol=1e-7)
 
 # %%
-near = torch.logspace(-5, -0.5, 25, dtype=torch.float64)
+near = torch.logspace(-8, -0.5, 31, dtype=torch.float64)
 held, agree = {}, {}
 for name, moved in ways.items():
     held[name] = training_loss(moved)
@@ -430,14 +428,14 @@ dip = book.measured(book.bootstrap(slopes["steepest"].tolist()), "nats")
 left = book.measured(book.bootstrap(high.tolist()))
 _ = run.claim("gr-steepest", dip=dip, barrier=left, gap=max(gaps))
 
-# %% mystnb={"figure": {"name": "fig-failures-steepest", "caption": "Training loss on the way from one network to the other, as trained, after weight matching and under the permutation of steepest descent. Left: the whole way. Right: its beginning on a logarithmic axis, minus the loss at the start. Thin lines are pairs, thick ones their mean."}, "image": {"alt": "Two panels of training loss against position. Left, the curve of steepest descent rises to a mountain about as high as without alignment, while the one after weight matching stays low. Right, near the start, the curve of steepest descent dips below zero before it rises; the others rise at once."}}
+# %% mystnb={"figure": {"name": "fig-failures-steepest", "caption": "Training loss on the way from one network to the other, as trained, after weight matching and under the permutation of steepest descent. Left: the whole way. Right: its beginning on a logarithmic axis, minus the loss at the start. Thin lines are pairs, thick ones their mean."}, "image": {"alt": "Two panels of training loss against position. Left, the curve of steepest descent rises to a high mountain, while the one after weight matching stays low. Right, near the start, the curve of steepest descent dips below zero before it rises; the others rise at once."}}
 run.show(draw.draw_steepest, "steepest", height=3.2)
 
 # %% [markdown]
-# Its slope is {measured}`rebasin/failures/steepest.none:slope_steepest:+.3f` nats per unit of $\lambda$ where it is
-# {measured}`rebasin/failures/steepest.none:slope_none:+.3f` towards the other network as trained and
-# {measured}`rebasin/failures/steepest.none:slope_weight:+.3f` after weight matching, and the loss does fall, by
-# {measured}`rebasin/failures/steepest.none:dip_steepest:+.4f` nats at best. Then it rises to a barrier of
+# Its slope is {measured}`rebasin/failures/steepest.none:slope_steepest:+.1e` nats per unit of $\lambda$ where it is
+# {measured}`rebasin/failures/steepest.none:slope_none:+.1e` towards the other network as trained and
+# {measured}`rebasin/failures/steepest.none:slope_weight:+.1e` after weight matching, and the loss does fall, by
+# {measured}`rebasin/failures/steepest.none:dip_steepest:+.1e` nats at best. Then it rises to a barrier of
 # {measured}`rebasin/failures/steepest.none:high:.2f` times the plain one
 # ({measured}`rebasin/failures/steepest.none:high:.2f@largest` times at the largest recorded profile). Nor does
 # it bring the two together: the cosine of their weights is

@@ -26,7 +26,7 @@
 import torch
 
 from onebasin import book, seeds
-from onebasin.connectivity import barrier, loss_along_line
+from onebasin.connectivity import barrier, loss_along_line, rank_likeness
 from onebasin.matching import weight_match
 from onebasin.networks import classifiers, recipes
 from onebasin.plotting import onset as draw
@@ -131,17 +131,10 @@ run.show(draw.draw_epochs, "epochs", height=3.4)
 
 
 # %%
-def ranks(values):
-    """Place of each value in ascending order."""
-    return values.argsort().argsort().double()
-
-
 trained = torch.tensor([nets.epochs.index(epoch) for epoch in kept])
 relative = height["weight"][trained] / height["none"][trained]  # [epochs pairs]
-trend = []
-for one in relative.T:
-    both = torch.stack([ranks(torch.tensor(kept)), ranks(one)])
-    trend.append(float(torch.corrcoef(both)[0, 1]))
+when = torch.tensor(kept)
+trend = [float(rank_likeness(when, one)) if one.max() > one.min() else 0.0 for one in relative.T]
 values = {"trend": trend, "first": relative[0].tolist(), "last": relative[-1].tolist()}
 judgements = {name: book.measured(book.bootstrap(one)) for name, one in values.items()}
 assert (height["none"][trained] > 0).all() and (relative >= 0).all()
@@ -243,8 +236,8 @@ run.show(draw.draw_start, "start", height=3.0)
 #    is close to $\ln 10$ all along.
 # 2. Train with one number for `init` and two for the order of the data. Within the first epochs; the
 #    permutation that helps is then close to the identity.
-# 3. Replace `found.element` by `last` in the loop. Only late: units change what they do for many
-#    epochs.
+# 3. Replace `found.element` by `last` in the loop. Expect: only late, if units change what they do for
+#    many epochs.
 # ````
 #
 # References: {cite:p}`ainsworth2023,benzing2022,lecun1998`. Next: [wider networks](width.py).

@@ -32,7 +32,7 @@ import torch
 from onebasin import apply, book, seeds, weight_match
 from onebasin.connectivity import interpolate, loss_along_line
 from onebasin.connectivity.calibration import best_temperature, calibration
-from onebasin.merging import merge_many
+from onebasin.merging import ManyOptions, merge_many
 from onebasin.networks import classifiers, population, recipes
 from onebasin.plotting import split as draw
 
@@ -232,7 +232,7 @@ for name, (few, _) in sizes.items():
         arrays |= {f"loss.{kind}": loss, f"accuracy.{kind}": right}
     run.record(f"quality-{name}", metrics=metrics, seeds=range(few), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-split-lines", "caption": "Loss (top) and accuracy (bottom) on test images of all classes, between two networks trained on disjoint, biased halves of the digits (left) and of the photographs (right; at smoke digits again), before and after weight matching (twin of Git Re-Basin's Fig. 5 and 9). Thin lines are pairs, thick lines their mean; horizontal lines are the means of the ensemble of both ends and of networks trained on everything."}, "image": {"alt": "Four panels over the position between two networks, loss above and accuracy below, digits left and pictures right. Without matching the loss rises steeply half-way and the accuracy falls; after weight matching both stay near the ends. The ensemble and the network trained on everything have the lowest losses and the highest accuracies."}}
+# %% mystnb={"figure": {"name": "fig-split-lines", "caption": "Loss (top) and accuracy (bottom) on test images of all classes, between two networks trained on disjoint, biased halves of the digits (left) and of the photographs (right; at smoke digits again), before and after weight matching (twin of Git Re-Basin's Fig. 5 and 9). Thin lines are pairs, thick lines their mean; horizontal lines are the means of the ensemble of both ends and of networks trained on everything."}, "image": {"alt": "Four panels over the position between two networks, loss above and accuracy below, digits left and pictures right. Without matching the loss rises steeply half-way and the accuracy falls; after weight matching both stay near the ends. At smoke the ensemble and the network trained on everything have the lowest losses and the highest accuracies."}}
 run.show(
     draw.draw_lines,
     ["lines-digits", "lines-pictures", "quality-digits", "quality-pictures"],
@@ -268,7 +268,7 @@ _ = run.claim(
 # The ends, without their tilt; the plain average, the merge, the ensemble; and a network that was
 # trained on everything.
 
-# %% mystnb={"figure": {"name": "fig-split-quality", "caption": "Test loss (top, the axis cut where the plain average leaves it) and test accuracy (bottom) of the networks of every pair and of all their rivals, digits left, photographs right (at smoke digits again). Columns of marks within a place are pairs."}, "image": {"alt": "Four panels with a column of marks each for the ends, the ends without their tilt, the plain average, the merge, the ensemble and the network trained on everything. The plain average has by far the highest loss and the lowest accuracy; the network trained on everything and the ensemble have the lowest losses; the merge lies near the ends."}}
+# %% mystnb={"figure": {"name": "fig-split-quality", "caption": "Test loss (top, the axis cut where the plain average leaves it) and test accuracy (bottom) of the networks of every pair and of all their rivals, digits left, photographs right (at smoke digits again). Columns of marks within a place are pairs."}, "image": {"alt": "Four panels with a column of marks each for the ends, the ends without their tilt, the plain average, the merge, the ensemble and the network trained on everything. The plain average has by far the highest loss and the lowest accuracy; at smoke the network trained on everything and the ensemble have the lowest losses, and the merge lies near the ends."}}
 run.show(draw.draw_quality, ["quality-digits", "quality-pictures"], height=5.0)
 
 # %% [markdown]
@@ -281,7 +281,7 @@ run.show(draw.draw_quality, ["quality-digits", "quality-pictures"], height=5.0)
 # | ensemble of logits | {measured}`rebasin/split/quality-digits.none:loss_ensemble:.3f` | {measured}`rebasin/split/quality-digits.none:accuracy_ensemble:.3f` | {measured}`rebasin/split/quality-pictures.none:loss_ensemble:.3f` | {measured}`rebasin/split/quality-pictures.none:accuracy_ensemble:.3f` |
 # | trained on everything | {measured}`rebasin/split/quality-digits.none:loss_whole:.3f` | {measured}`rebasin/split/quality-digits.none:accuracy_whole:.3f` | {measured}`rebasin/split/quality-pictures.none:loss_whole:.3f` | {measured}`rebasin/split/quality-pictures.none:accuracy_whole:.3f` |
 #
-# The tilt is worth subtracting before a merge is praised. It costs no training, no second network and no
+# The tilt should be subtracted before a merge is praised. It costs no training, no second network and no
 # data but ten shares. What the merge is worth beyond it is the difference of the second and the fourth row;
 # what two networks are worth beyond one is the fifth.
 #
@@ -343,7 +343,7 @@ for name, many in logits.items():
 # %% tags=["remove-output"]
 some = replace(settings["digits"], fraction=0.5, checkpoints=())
 inputs = recipes.trained(some, models, **common).at(device=device)
-merged = merge_many(networks["digits"].spec, inputs)
+merged = merge_many(networks["digits"].spec, inputs, options=ManyOptions(max_rounds=1000))
 assert merged.converged
 kinds = {"inputs": inputs, "merge": {name: t[None] for name, t in merged.state.items()}}
 kinds["plain"] = {name: t.mean(0, keepdim=True) for name, t in inputs.items()}
@@ -384,14 +384,14 @@ _ = run.claim(
     train=mean(gains["train"][0]),
 )
 
-# %% mystnb={"figure": {"name": "fig-split-reliability", "caption": "Reliability: accuracy against confidence in ten bins (top; the dotted diagonal is perfect) and the share of samples in each bin (bottom, logarithmic), of the inputs, of each input divided by a temperature of its own, and of the merge (twin of Git Re-Basin's Fig. 10 and 12). Biased halves of the photographs (at smoke digits) on the left; random halves of the digits in the middle, and on their training images on the right."}, "image": {"alt": "Six panels. Above, accuracy against confidence around the diagonal: on test images the inputs run below it at most confidences and the tempered inputs as close or closer; the merge runs above it. Below, the share of samples at each confidence: the merge has fewer of the highest confidence than the inputs."}}
+# %% mystnb={"figure": {"name": "fig-split-reliability", "caption": "Reliability: accuracy against confidence in ten bins (top; the dotted diagonal is perfect) and the share of samples in each bin (bottom, logarithmic), of the inputs, of each input divided by a temperature of its own, and of the merge (twin of Git Re-Basin's Fig. 10 and 12). Biased halves of the photographs (at smoke digits) on the left; random halves of the digits in the middle, and on their training images on the right."}, "image": {"alt": "Six panels. Above, accuracy against confidence around the diagonal: at smoke, on test images, the inputs run below it at most confidences, the tempered inputs as close or closer, and the merge above it. Below, the share of samples at each confidence."}}
 run.show(
     draw.draw_reliability,
     ["calibration-pictures", "calibration-random", "calibration-train"],
     height=4.6,
 )
 
-# %% mystnb={"figure": {"name": "fig-split-errors", "caption": "Expected calibration error of every single network and of everything made from them, in the four settings: biased halves of the digits and of the photographs, random halves of the digits, and these on their training images."}, "image": {"alt": "Four panels with marks of the calibration error for the inputs, the tempered inputs, the merge and the ensemble. Temperature lowers the error of the inputs on test images; the merge is lower than the inputs in some settings and higher in others."}}
+# %% mystnb={"figure": {"name": "fig-split-errors", "caption": "Expected calibration error of every single network and of everything made from them, in the four settings: biased halves of the digits and of the photographs, random halves of the digits, and these on their training images."}, "image": {"alt": "Four panels with marks of the calibration error for the inputs, the tempered inputs, the merge and the ensemble. Temperature lowers the error of the inputs on test images; at smoke the merge is lower than the inputs in some settings and higher in others."}}
 run.show(
     draw.draw_errors,
     [f"calibration-{name}" for name in ("digits", "pictures", "random", "train")],

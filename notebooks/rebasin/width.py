@@ -21,8 +21,8 @@
 # normalisation among them, where one has to say whose statistics a merged network uses.
 #
 # *Needs.* At smoke half a minute on one CPU core, with digits that come with a package. At laptop all
-# of MNIST, and CIFAR-10 for small residual networks: some 25 minutes of training on two cores, then a
-# few more. VGG16 and ResNet20 of the paper's widths and epochs need the gpu profile and many hours.
+# of MNIST, and CIFAR-10 for small convolutional networks: an hour of training on two cores, then a
+# quarter of one. VGG16 and ResNet20 of the paper's widths and epochs need the gpu profile and many hours.
 
 # %%
 import math
@@ -30,7 +30,13 @@ import math
 import torch
 
 from onebasin import book, seeds
-from onebasin.connectivity import barrier, loss_along_line, loss_along_normalised, mean_barrier
+from onebasin.connectivity import (
+    barrier,
+    loss_along_line,
+    loss_along_normalised,
+    mean_barrier,
+    rank_likeness,
+)
 from onebasin.matching import weight_match
 from onebasin.networks import classifiers, recipes
 from onebasin.plotting import width as draw
@@ -197,16 +203,10 @@ gap = (held["mean"] - matched).abs().max()  # the paper's definition of the barr
 
 
 # %%
-def ranks(values):
-    """Place of each value in ascending order; equal values share one."""
-    above = values[:, None] - values
-    return ((above > 0).double() + (above >= 0).double()).sum(1) / 2
-
-
 def trend(heights):
     """Rank correlation of width and barrier, pair by pair; ``heights`` is [widths pairs]."""
-    order = torch.arange(len(heights)).double()
-    return [float(torch.corrcoef(torch.stack([order, ranks(one)]))[0, 1]) for one in heights.T]
+    order = torch.arange(len(heights))
+    return [float(rank_likeness(order, one)) if one.max() > one.min() else 0.0 for one in heights.T]
 
 
 # %% tags=["remove-output"]
@@ -218,7 +218,7 @@ for name, heights in (("none", held["none"]), ("weight", matched)):
     rows |= {"narrow": book.metric(heights[0], "nats"), "wide": book.metric(heights[-1], "nats")}
     rows["trend"] = book.metric(trend(heights))
     if name == "weight":
-        mean = matched.mean(-1).clamp(min=1e-9)  # where nothing is left there is no spread either
+        mean = matched.mean(-1).clamp(min=0.01)  # nats; below that there is nothing left to vary
         rows["orders"] = book.metric(held["weight"].std(-1).mean(-1) / mean)
         rows["pairs"] = book.metric(matched.std(-1) / mean)
         rows |= {"mean_definition": book.metric(gap, "nats")}
@@ -262,7 +262,7 @@ run.show(draw.draw_spread, "perceptrons", height=2.8)
 # %% [markdown]
 # On average over widths the spread over orders is
 # {measured}`rebasin/width/perceptrons.weight:orders:.2f` of the barrier, that over pairs
-# {measured}`rebasin/width/perceptrons.weight:pairs:.2f`. The paper's definition of the barrier, from the
+# {measured}`rebasin/width/perceptrons.weight:pairs:.2f` (a mean below a hundredth of a nat counts as that much). The paper's definition of the barrier, from the
 # mean of the ends ({eq}`eq-barrier-mean`), differs from ours by
 # {measured}`rebasin/width/perceptrons.weight:mean_definition:.4f` nats at most.
 #
@@ -321,9 +321,8 @@ def policies(network, ref, moved, known, policy):
     return barrier(found.loss).cpu()
 
 
-def judge(kind, factor, norm, length, count, share):
+def judge(settings, some, norm):
     """Barriers ``[policies pairs]`` without matching, and ``[policies pairs orders]`` with it."""
-    settings, some = convolutional(kind, factor, norm, length, count, share)
     sizes = {"train": looks["seen"], "test": looks["judged"]}
     known = {
         split: classifiers.evaluation(settings, split, size, device=device)
@@ -344,8 +343,9 @@ def judge(kind, factor, norm, length, count, share):
 # %% tags=["remove-output"]
 parts = [entry.split() for entry in grid]
 listed = [(kind, float(k), norm, int(n), int(m), float(q)) for kind, k, norm, n, m, q in parts]
+trained = {entry: convolutional(*entry) for entry in listed if entry[3] > 0}
 with run.clock("convolutional"):
-    results = {entry: judge(*entry) for entry in listed if entry[3] > 0}
+    results = {entry: judge(*both, entry[2]) for entry, both in trained.items()}
 for plain, moved, _ in results.values():
     assert plain.isfinite().all() and moved.isfinite().all()
 

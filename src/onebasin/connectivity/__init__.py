@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         corrected_barrier,
         loss_along_corrected_path,
     )
+    from onebasin.connectivity.features import rank_likeness
     from onebasin.connectivity.line import Line, interpolate, loss_along_line
     from onebasin.connectivity.normalised import loss_along_normalised
     from onebasin.connectivity.predictions import answers, share_between, stops
@@ -31,6 +32,7 @@ __all__ = [
     "loss_along_normalised",
     "mean_barrier",
     "peaks",
+    "rank_likeness",
     "share_between",
     "stops",
 ]
@@ -39,6 +41,7 @@ __getattr__, __dir__ = lazy.names(
     __name__,
     {
         "corrected": ["CorrectedPath", "corrected_barrier", "loss_along_corrected_path"],
+        "features": ["rank_likeness"],
         "line": ["Line", "interpolate", "loss_along_line"],
         "normalised": ["loss_along_normalised"],
         "predictions": ["answers", "share_between", "stops"],

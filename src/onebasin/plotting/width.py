@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from onebasin.records import Record
 
 _POLICIES = ("none", "reset", "repair")
-_NOTHING = 1e-9  # nats; a mean barrier below it has no spread
+_NOTHING = 0.01  # nats; a mean barrier below it counts as this much
 _UPRIGHT = 4  # labels that find room side by side
 _START, _END = "#BF8400", "#005A9C"
 
