@@ -88,6 +88,7 @@ def draw_convolutional(panel, records: Sequence[Record]) -> None:
     turned = {"rotation": 40, "ha": "right"} if len(names) > _UPRIGHT else {}
     axes.set_xticks(np.arange(len(names)), names, fontsize=7, **turned)
     axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.margins(y=0.1)
     axes.set_ylim(0, None)
     axes.set_ylabel("barrier (nats)")
     axes.grid(visible=False, axis="x")
