@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from onebasin.records import Record
 
 METHOD = "hyper-matching"
-SOURCES = {"encoder": "with encoder", "code": "trained code", "free": "free weights"}
-_DASHES = {"encoder": "-", "code": "--", "free": ":"}
+SOURCES = {
+    "encoder": "with encoder",
+    "code": "trained code",
+    "free": "free weights",
+    "gentle": "free, small steps",
+}
+_DASHES = {"encoder": "-", "code": "--", "free": ":", "gentle": "-."}
 _GREY = "#8C8C8C"
 
 
