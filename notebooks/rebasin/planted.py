@@ -335,7 +335,10 @@ run.show(draw.draw_orders, "orders", height=3.2)
 # goes, on average over pairs, from {measured}`rebasin/planted/orders.weight:lowest:.3f` to
 # {measured}`rebasin/planted/orders.weight:highest:.3f` nats ({measured}`rebasin/planted/orders.weight:plain:.3f`
 # without matching). At the largest recorded profile the spread over orders is
-# {measured}`rebasin/planted/orders.weight:spread:.3f@largest`.
+# {measured}`rebasin/planted/orders.weight:spread:.3f@largest` of a mean of
+# {measured}`rebasin/planted/orders.weight:mean:.4f@largest` nats, and at worst
+# {measured}`rebasin/planted/orders.weight:highest:.3f@largest` are left of
+# {measured}`rebasin/planted/orders.weight:plain:.2f@largest`: what matching removes altogether no order can vary.
 #
 # Could one simply keep the order with the highest objective? It varies by
 # {measured}`rebasin/planted/orders.weight:objective_spread:.4f` of itself only; its rank correlation with
