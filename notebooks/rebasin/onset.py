@@ -150,6 +150,14 @@ _ = run.claim("gr-onset", **judgements)
 run.show(draw.draw_lines, "epochs", height=2.8, share=False)
 
 # %% [markdown]
+# After the first epoch matching leaves {measured}`rebasin/onset/gr-onset.claim:first:.2f` of the plain barrier, after
+# the last {measured}`rebasin/onset/gr-onset.claim:last:.2f` (rank correlation with the epoch
+# {measured}`rebasin/onset/gr-onset.claim:trend:+.2f`); at the largest recorded profile
+# {measured}`rebasin/onset/gr-onset.claim:first:.2f@largest` and
+# {measured}`rebasin/onset/gr-onset.claim:last:.2f@largest`
+# ({measured}`rebasin/onset/gr-onset.claim:trend:+.2f@largest`). An epoch of all the digits has 120 steps
+# of 500: where they are enough, what is early lies within the first epoch.
+#
 # ## Back to the beginning
 #
 # **Claim** (cited in §5.2 from {cite:t}`benzing2022`). *The permutation found at the end of training
@@ -205,8 +213,11 @@ run.show(draw.draw_start, "start", height=3.0)
 # {measured}`rebasin/onset/start.weight:matched_middle:+.4f` nats, under random ones
 # {measured}`rebasin/onset/start.weight:random_middle:+.4f`, and under the permutation that weight
 # matching finds at the start itself {measured}`rebasin/onset/start.weight:own_middle:+.4f`
-# ({numref}`fig-onset-start`): to see whether the end knows something about the beginning, this is
-# where to look.
+# ({numref}`fig-onset-start`); at the largest recorded profile
+# {measured}`rebasin/onset/start.weight:matched_middle:+.4f@largest`,
+# {measured}`rebasin/onset/start.weight:random_middle:+.4f@largest` and
+# {measured}`rebasin/onset/start.weight:own_middle:+.4f@largest`. To see whether the end knows something about the
+# beginning, this is where to look.
 #
 # ## Paper and measurement
 #
