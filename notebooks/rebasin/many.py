@@ -315,6 +315,12 @@ _ = run.record("softness", method="weight", metrics=metrics, seeds=range(sets))
 # single number does for a single network has to be subtracted before a merge is praised for its loss: the fair
 # comparison is between the losses of inputs and merge at temperatures of their own.
 #
+# At the largest recorded profile the inputs have {measured}`rebasin/many/softness.weight:loss_inputs:.4f@largest` as they
+# are and {measured}`rebasin/many/softness.weight:loss_inputs_tempered:.4f@largest` at their own temperatures, the merge
+# {measured}`rebasin/many/softness.weight:loss_turns:.4f@largest` and
+# {measured}`rebasin/many/softness.weight:loss_turns_tempered:.4f@largest`. Where the inputs are the lower ones at temperatures
+# of their own, all that the merge had gained was softness, and one number would have done it.
+#
 # ## Paper and measurement
 #
 # ```{verdicts} rebasin/many
