@@ -353,7 +353,7 @@ _ = run.record(
 # %% mystnb={"figure": {"name": "fig-hyper-controls", "caption": "What emits the new weights: the encoder and the head, a trained code and the head, or the weights themselves, by the thesis's steps and by small ones. Left: training loss, a mean over pieces of the training and over shapes. Right: loss along the resulting line, mean over shapes."}, "image": {"alt": "Two panels with four curves each. Left, training loss against step. Right, loss against position: four curves that start at the same height and differ in the middle and at the end."}}
 run.show(draw.draw_controls, "controls", height=3.2)
 
-# %% mystnb={"figure": {"name": "fig-hyper-distance", "caption": "Distance of the emitted weights to network A and to network B along training, divided by the norm of A and of B; thin: shapes, thick: mean. Dotted: distance between A and B."}, "image": {"alt": "Four panels of distance against training step, one for each way to emit weights. Free weights start at distance zero from B, the others do not."}}
+# %% mystnb={"figure": {"name": "fig-hyper-distance", "caption": "Distance of the emitted weights to network A and to network B along training, divided by the norm of A and of B; thin: shapes, thick: mean; logarithmic above 0.1. Dotted: distance between A and B."}, "image": {"alt": "Four panels of distance against training step, one for each way to emit weights. Free weights start at distance zero from B, the others do not."}}
 run.show(draw.draw_distances, "controls", height=3.0)
 
 # %% [markdown]

@@ -67,7 +67,9 @@ def draw_distances(panel, records: Sequence[Record]) -> None:
             axes.plot(arrays["steps"], curves.mean(0), color=colour, ls=dash, label=what)
         axes.text(0.5, 1.02, label, transform=axes.transAxes, ha="center", fontsize=9)
         axes.set_xlabel("step")
+        axes.set_yscale("symlog", linthresh=0.1, linscale=0.4)  # from a start at B to far beyond A
         axes.set_ylim(bottom=0)
+        axes.set_yticks([0, 0.1, 1, 10], ["0", "0.1", "1", "10"])
     grid[0].set_ylabel("distance / norm")
     legend_below(panel, grid[0], ncols=2)
 
