@@ -19,7 +19,7 @@
 # weights for B, and ask with three controls what its result means.
 #
 # *Needs.* The networks of [an earlier chapter](fitting.py). At smoke about half a minute on one CPU
-# core; at laptop a few minutes on one, and recipes of its own of some two hours.
+# core; at laptop a few minutes on two, and recipes of its own of some three hours.
 
 # %%
 import torch
@@ -393,8 +393,8 @@ run.show(draw.draw_distances, "controls", height=3.0)
 # ({measured}`inrs/hyper/controls.hyper-matching:gentle_end:.3f@largest`), and a share of
 # {measured}`inrs/hyper/controls.hyper-matching:gentle_good:.2f` of their clouds is good
 # ({measured}`inrs/hyper/controls.hyper-matching:gentle_good:.2f@largest`; in brackets the largest recorded profile). Where
-# they do better than all others, what spoils the clouds of the method is its schedule, and what it needs is no
-# network.
+# they do better than all others, no network is needed, and large steps are what spoils the free weights. That they also
+# spoil what the encoder emits is likely, not shown: it was not trained by small ones.
 #
 # If the trained code does as well as the encoder, then what HYPER-MATCHING finds does not depend on
 # reading $\theta_B$; and if free weights, which are the only ones that begin at $\theta_B$, do as well

@@ -392,7 +392,7 @@ run.show(draw.draw_convolutional, "convolutional", height=3.6)
 # than the matching does. A barrier between networks with batch normalisation that does not name its policy is
 # half a number.
 #
-# TinyTen has learned its task: at laptop two networks classify
+# Whether TinyTen has learned its task its accuracy says: at laptop two networks classify
 # {measured}`rebasin/width/convolutional.weight:TinyTen_1_layer_accuracy:.3f@laptop` of the test images right on
 # average (at smoke, of a few hundred digits,
 # {measured}`rebasin/width/convolutional.weight:TinyTen_1_layer_accuracy:.3f@smoke`), and the barrier between them is
