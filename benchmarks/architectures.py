@@ -54,33 +54,36 @@ def compare(name: str, rounds: int, others: tuple[str, ...]) -> list[tuple]:
     (_, mine), (_, theirs) = spec.unfold(ref), spec.unfold(other)
     moving = spec.matched
     mine, theirs = ({n: side[n].float() for n in moving.axes} for side in (mine, theirs))
+    needed, solved = unavoidable(moving, mine, partial(weight_match, spec, ref, other))
     runs = {
         "onebasin": lambda: weight_match(spec, ref, other),
         "plain": lambda: weight_matching(moving, mine, theirs),
         "plain, lapx": lambda: weight_matching(moving, mine, theirs, assign=solve),
-        "limit": unavoidable(moving, mine, lambda: weight_match(spec, ref, other)),
+        "limit": needed,
     }
     taken = common.side_by_side(runs, rounds)
     found = weight_match(spec, ref, other)
     element, sweeps = weight_matching(moving, mine, theirs)
     again = inner_product(moving, mine, apply(element, theirs))
-    told = {"onebasin": (int(found.sweeps), float(found.objective)), "limit": ("", "")}
+    told = {
+        "onebasin": (int(found.sweeps), solved, f"{float(found.objective):.7g}"),
+        "limit": ("", solved, ""),
+    }
+    every = (sweeps, sweeps * len(moving.groups), f"{float(again):.7g}")
     rows = []
     for who, timing in taken.items():
-        steps, value = told.get(who, (sweeps, float(again)))
-        value = f"{value:.7g}" if value != "" else ""
         versus = common.ratio(timing, taken["onebasin"])
-        rows.append((name, who, common.milliseconds(timing), versus, steps, value))
+        rows.append((name, who, common.milliseconds(timing), versus, *told.get(who, every)))
     for peer in others:
         inputs = torch.randn(INPUTS.get(name, (2, 3, 32, 32)))
         try:
             timing, state = peers.align(peer, name, (ref, other), inputs, min(rounds, 3))
         except RuntimeError as error:
-            rows.append((name, peer, "fails", str(error), "", ""))
+            rows.append((name, peer, "fails", str(error), "", "", ""))
             continue
         versus = common.ratio(timing, taken["onebasin"])
         value = f"{float(inner_product(spec, ref, state)):.7g}"
-        rows.append((name, peer, common.milliseconds(timing), versus, "", value))
+        rows.append((name, peer, common.milliseconds(timing), versus, "", "", value))
     return rows
 
 
@@ -121,6 +124,7 @@ def main(rounds: int = 3) -> None:
         "ms best (median)",
         "times as long as onebasin",
         "sweeps",
+        "assignments",
         "objective",
     )
     common.show("Weight matching, planted permutation with noise", rows, heads)

@@ -66,24 +66,29 @@ def one_pair(rounds: int) -> None:
     rows = []
     for kind, (ref, other) in pairs().items():
         wide = _wide(ref), _wide(other)
+        needed, solved = unavoidable(SPEC, ref, partial(weight_match, SPEC, ref, other))
         runs = {
             "onebasin": lambda r=ref, o=other: weight_match(SPEC, r, o),
             "plain": lambda r=ref, o=other: weight_matching(SPEC, r, o),
             "plain, lapx": lambda r=ref, o=other: weight_matching(SPEC, r, o, assign=solve),
             "plain, float64": lambda r=wide[0], o=wide[1]: weight_matching(SPEC, r, o),
-            "limit": unavoidable(SPEC, ref, lambda r=ref, o=other: weight_match(SPEC, r, o)),
+            "limit": needed,
         }
         taken = common.side_by_side(runs, rounds)
         found = weight_match(SPEC, ref, other)
         element, sweeps = weight_matching(SPEC, ref, other)
         inner = f"{inner_product(SPEC, ref, apply(element, other)):.7g}"
-        told = {"onebasin": (int(found.sweeps), f"{found.objective:.7g}"), "limit": ("", "")}
+        told = {
+            "onebasin": (int(found.sweeps), solved, f"{found.objective:.7g}"),
+            "limit": ("", solved, ""),
+        }
         for name, timing in taken.items():
             versus = common.ratio(timing, taken["onebasin"])
-            more = told.get(name, (sweeps, inner))
+            more = told.get(name, (sweeps, sweeps * len(SPEC.groups), inner))
             rows.append((kind, name, common.milliseconds(timing), versus, *more))
         rows.append((kind, *package("rebasin", ref, other, taken["onebasin"], rounds=3)))
-    heads = ("pair", "who", "ms best (median)", "times as long as onebasin", "sweeps", "objective")
+    heads = ("pair", "who", "ms best (median)", "times as long as onebasin")
+    heads += ("sweeps", "assignments", "objective")
     common.show("Weight matching of one 784-512-512-512-10 pair", rows, heads)
 
 
@@ -96,9 +101,9 @@ def package(peer: str, ref: State, other: State, ours: common.Timing, *, rounds:
     try:
         timing, found = peers.align(peer, "mlp", (ref, other), torch.randn(2, WIDTHS[0]), rounds)
     except RuntimeError as error:
-        return (peer, "fails", str(error), "", "")
+        return (peer, "fails", str(error), "", "", "")
     value = f"{inner_product(SPEC, ref, found):.7g}"
-    return (peer, common.milliseconds(timing), common.ratio(timing, ours), "", value)
+    return (peer, common.milliseconds(timing), common.ratio(timing, ours), "", "", value)
 
 
 def many_pairs(rounds: int, models: int = 32) -> None:
@@ -119,7 +124,7 @@ def many_pairs(rounds: int, models: int = 32) -> None:
                 weight_matching(spec, ref, other, assign=assign)
 
         needed = [
-            unavoidable(spec, ref, partial(weight_match, spec, ref, other))
+            unavoidable(spec, ref, partial(weight_match, spec, ref, other))[0]
             for ref, other in both[:8]
         ] * (models // 8)
         runs = {

@@ -73,7 +73,7 @@ def align(
     with tempfile.TemporaryDirectory() as folder:
         into, out = Path(folder, "pair.safetensors"), Path(folder, "found.safetensors")
         held = {
-            f"{side}.{name}": tensor.contiguous()
+            f"{side}.{name}": tensor.clone().contiguous()  # counters may be shared
             for side, state in zip(("ref", "other"), pair, strict=True)
             for name, tensor in state.items()
         }

@@ -70,7 +70,9 @@ def _similarity(spec: Spec, ref: State, other: State, group: str, perms: dict) -
     return total
 
 
-def unavoidable(spec: Spec, ref: State, match: Callable[[], object]) -> Callable[[], None]:
+def unavoidable(
+    spec: Spec, ref: State, match: Callable[[], object]
+) -> tuple[Callable[[], None], int]:
     """What a run of our weight matching cannot do without: its products and its assignments.
 
     Args:
@@ -80,7 +82,8 @@ def unavoidable(spec: Spec, ref: State, match: Callable[[], object]) -> Callable
 
     Returns:
         A function that does these and nothing else, in float64: the first similarity of every group
-        in full, then an update of as many rows as had moved, then every assignment.
+        in full, then an update of as many rows as had moved, then every assignment; and how many
+        assignments those are.
     """
     import onebasin.matching.nested as nested
 
@@ -120,4 +123,4 @@ def unavoidable(spec: Spec, ref: State, match: Callable[[], object]) -> Callable
         for one in seen:
             solve(one)
 
-    return work
+    return work, len(seen)
