@@ -226,24 +226,28 @@ _ = run.claim("gr-failures", failures=count, control=control)
 run.show(draw.draw_settings, "settings", height=3.6)
 
 # %% [markdown]
-# Of the five listed settings {measured}`rebasin/failures/gr-failures.claim:failures:.0f` fail (at the
-# largest recorded profile: {measured}`rebasin/failures/gr-failures.claim:failures:.0f@largest`). Ordinary
-# networks keep {measured}`rebasin/failures/settings.weight:ordinary_barrier:.3f` nats of
-# {measured}`rebasin/failures/settings.none:ordinary_barrier:.2f`, narrow ones
-# {measured}`rebasin/failures/settings.weight:narrow_barrier:.2f` of
-# {measured}`rebasin/failures/settings.none:narrow_barrier:.2f`, early ones
-# {measured}`rebasin/failures/settings.weight:early_barrier:.2f` of
-# {measured}`rebasin/failures/settings.none:early_barrier:.2f`, VGG16
-# {measured}`rebasin/failures/settings.weight:vgg_barrier:.2f` of
-# {measured}`rebasin/failures/settings.none:vgg_barrier:.2f`. Small steps of SGD leave
-# {measured}`rebasin/failures/settings.weight:sgd_0_001_barrier:.3f` of
-# {measured}`rebasin/failures/settings.none:sgd_0_001_barrier:.3f`, between networks with a loss of
-# {measured}`rebasin/failures/settings.none:sgd_0_001_ends:.2f` nats each; where that is near $\ln 10\approx2.30$,
-# little was learned and there is little to lose. Large steps of Adam leave
-# {measured}`rebasin/failures/settings.weight:adam_0_01_barrier:.3f` of
-# {measured}`rebasin/failures/settings.none:adam_0_01_barrier:.2f`, at the largest recorded profile
-# {measured}`rebasin/failures/settings.weight:adam_0_01_barrier:.3f@largest` of
-# {measured}`rebasin/failures/settings.none:adam_0_01_barrier:.2f@largest`.
+# Of the five listed settings (bold) {measured}`rebasin/failures/gr-failures.claim:failures:.0f` fail, at the
+# largest recorded profile {measured}`rebasin/failures/gr-failures.claim:failures:.0f@largest`. The table has the
+# barriers and the loss of the networks themselves, here and at that profile:
+#
+# | nats | plain | matched | the networks | plain, largest | matched, largest | the networks, largest |
+# | --- | --- | --- | --- | --- | --- | --- |
+# | ordinary | {measured}`rebasin/failures/settings.none:ordinary_barrier:.2f` | {measured}`rebasin/failures/settings.weight:ordinary_barrier:.3f` | {measured}`rebasin/failures/settings.none:ordinary_ends:.2f` | {measured}`rebasin/failures/settings.none:ordinary_barrier:.2f@largest` | {measured}`rebasin/failures/settings.weight:ordinary_barrier:.3f@largest` | {measured}`rebasin/failures/settings.none:ordinary_ends:.2f@largest` |
+# | **too narrow** | {measured}`rebasin/failures/settings.none:narrow_barrier:.2f` | {measured}`rebasin/failures/settings.weight:narrow_barrier:.3f` | {measured}`rebasin/failures/settings.none:narrow_ends:.2f` | {measured}`rebasin/failures/settings.none:narrow_barrier:.2f@largest` | {measured}`rebasin/failures/settings.weight:narrow_barrier:.3f@largest` | {measured}`rebasin/failures/settings.none:narrow_ends:.2f@largest` |
+# | **too early** | {measured}`rebasin/failures/settings.none:early_barrier:.2f` | {measured}`rebasin/failures/settings.weight:early_barrier:.3f` | {measured}`rebasin/failures/settings.none:early_ends:.2f` | {measured}`rebasin/failures/settings.none:early_barrier:.2f@largest` | {measured}`rebasin/failures/settings.weight:early_barrier:.3f@largest` | {measured}`rebasin/failures/settings.none:early_ends:.2f@largest` |
+# | **VGG16** | {measured}`rebasin/failures/settings.none:vgg_barrier:.2f` | {measured}`rebasin/failures/settings.weight:vgg_barrier:.3f` | {measured}`rebasin/failures/settings.none:vgg_ends:.2f` | {measured}`rebasin/failures/settings.none:vgg_barrier:.2f@largest` | {measured}`rebasin/failures/settings.weight:vgg_barrier:.3f@largest` | {measured}`rebasin/failures/settings.none:vgg_ends:.2f@largest` |
+# | **SGD, 0.001** | {measured}`rebasin/failures/settings.none:sgd_0_001_barrier:.2f` | {measured}`rebasin/failures/settings.weight:sgd_0_001_barrier:.3f` | {measured}`rebasin/failures/settings.none:sgd_0_001_ends:.2f` | {measured}`rebasin/failures/settings.none:sgd_0_001_barrier:.2f@largest` | {measured}`rebasin/failures/settings.weight:sgd_0_001_barrier:.3f@largest` | {measured}`rebasin/failures/settings.none:sgd_0_001_ends:.2f@largest` |
+# | SGD, 0.01 | {measured}`rebasin/failures/settings.none:sgd_0_01_barrier:.2f` | {measured}`rebasin/failures/settings.weight:sgd_0_01_barrier:.3f` | {measured}`rebasin/failures/settings.none:sgd_0_01_ends:.2f` | {measured}`rebasin/failures/settings.none:sgd_0_01_barrier:.2f@largest` | {measured}`rebasin/failures/settings.weight:sgd_0_01_barrier:.3f@largest` | {measured}`rebasin/failures/settings.none:sgd_0_01_ends:.2f@largest` |
+# | SGD, 0.1 | {measured}`rebasin/failures/settings.none:sgd_0_1_barrier:.2f` | {measured}`rebasin/failures/settings.weight:sgd_0_1_barrier:.3f` | {measured}`rebasin/failures/settings.none:sgd_0_1_ends:.2f` | {measured}`rebasin/failures/settings.none:sgd_0_1_barrier:.2f@largest` | {measured}`rebasin/failures/settings.weight:sgd_0_1_barrier:.3f@largest` | {measured}`rebasin/failures/settings.none:sgd_0_1_ends:.2f@largest` |
+# | **Adam, 0.01** | {measured}`rebasin/failures/settings.none:adam_0_01_barrier:.2f` | {measured}`rebasin/failures/settings.weight:adam_0_01_barrier:.3f` | {measured}`rebasin/failures/settings.none:adam_0_01_ends:.2f` | {measured}`rebasin/failures/settings.none:adam_0_01_barrier:.2f@largest` | {measured}`rebasin/failures/settings.weight:adam_0_01_barrier:.3f@largest` | {measured}`rebasin/failures/settings.none:adam_0_01_ends:.2f@largest` |
+#
+# Eight units to a layer and VGG16 fail at smoke and at laptop. Small steps of SGD do so in two ways: at smoke the
+# networks have learned next to nothing, with a loss near $\ln 10\approx2.30$, and have little to lose; at laptop they
+# are on their way, and matching leaves more than half of what stands between them. One epoch is too early at smoke. At laptop,
+# where it has more steps, it is not: {measured}`rebasin/failures/settings.weight:early_barrier:.2f@laptop` nats of
+# {measured}`rebasin/failures/settings.none:early_barrier:.2f@laptop` are left. And large steps of Adam are no failure
+# at either. A step size at which training does not yet diverge may well exist at which they are; the paper does
+# not say which it was.
 #
 # ## What they have in common
 #
@@ -308,10 +312,12 @@ run.show(draw.draw_gone, "gone", height=3.4)
 # not merge. VGG16 has gone {measured}`rebasin/failures/settings.none:vgg_gone:.2f` lengths, which cannot be set
 # beside the others: layer normalisation makes the length of most of its weights meaningless.
 #
-# Large steps stand at the far end of that figure at smoke. If they are to be a failure, as the paper has it, then not
-# because networks go too short a way, and there they are none:
+# Large steps stand at the far end of that figure. If they are to be a failure, as the paper has it, then not
+# because networks go too short a way, and here they are none:
 # {measured}`rebasin/failures/settings.weight:adam_0_01_barrier:.3f@smoke` nats are left after
-# {measured}`rebasin/failures/settings.none:adam_0_01_gone:.1f@smoke` lengths.
+# {measured}`rebasin/failures/settings.none:adam_0_01_gone:.1f@smoke` lengths at smoke, and
+# {measured}`rebasin/failures/settings.weight:adam_0_01_barrier:.3f@laptop` after
+# {measured}`rebasin/failures/settings.none:adam_0_01_gone:.1f@laptop` at laptop.
 #
 # ## A failed idea
 #
@@ -437,8 +443,9 @@ run.show(draw.draw_steepest, "steepest", height=3.2)
 # {measured}`rebasin/failures/steepest.none:slope_weight:+.1e` after weight matching, and the loss does fall, by
 # {measured}`rebasin/failures/steepest.none:dip_steepest:+.1e` nats at best. Then it rises to a barrier of
 # {measured}`rebasin/failures/steepest.none:high:.2f` times the plain one
-# ({measured}`rebasin/failures/steepest.none:high:.2f@largest` times at the largest recorded profile). Nor does
-# it bring the two together: the cosine of their weights is
+# ({measured}`rebasin/failures/steepest.none:high:.2f@largest` times at the largest recorded profile, where the
+# training loss is so near zero that the dip is but
+# {measured}`rebasin/failures/steepest.none:dip_steepest:+.1e@largest` nats). Nor does it bring the two together: the cosine of their weights is
 # {measured}`rebasin/failures/steepest.none:cosine_steepest:+.3f` under the steepest permutation,
 # {measured}`rebasin/failures/steepest.none:cosine_none:+.3f` as trained and
 # {measured}`rebasin/failures/steepest.none:cosine_weight:+.3f` after weight matching. A permutation that follows
