@@ -434,7 +434,7 @@ dip = book.measured(book.bootstrap(slopes["steepest"].tolist()), "nats")
 left = book.measured(book.bootstrap(high.tolist()))
 _ = run.claim("gr-steepest", dip=dip, barrier=left, gap=max(gaps))
 
-# %% mystnb={"figure": {"name": "fig-failures-steepest", "caption": "Training loss on the way from one network to the other, as trained, after weight matching and under the permutation of steepest descent. Left: the whole way. Right: its beginning on a logarithmic axis, minus the loss at the start. Thin lines are pairs, thick ones their mean."}, "image": {"alt": "Two panels of training loss against position. Left, the curve of steepest descent rises to a high mountain, while the one after weight matching stays low. Right, near the start, the curve of steepest descent dips below zero before it rises; the others rise at once."}}
+# %% mystnb={"figure": {"name": "fig-failures-steepest", "caption": "Training loss on the way from one network to the other, as trained, after weight matching and under the permutation of steepest descent. Left: the whole way. Right: its beginning on logarithmic axes (linear below 1e-9 nats), minus the loss at the start. Thin lines are pairs, thick ones their mean."}, "image": {"alt": "Two panels of training loss against position. Left, the curve of steepest descent rises to a high mountain, while the one after weight matching stays low. Right, near the start and on logarithmic axes, the curve of steepest descent falls below zero before it shoots up; the others rise from the beginning."}}
 run.show(draw.draw_steepest, "steepest", height=3.2)
 
 # %% [markdown]

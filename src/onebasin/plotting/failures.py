@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from onebasin.records import Record
 
 _MARK = 0.2  # nats; the row calls more than that a failure
+_FLAT = 1e-9  # nats; changes of the loss below that are drawn to scale, larger ones by their size
 _STEEPEST = "#B5568C"
 _NARROW = "too narrow"  # the one setting of another width
 _MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -100,9 +101,11 @@ def draw_steepest(panel, records: Sequence[Record]) -> None:
             axes.plot(held[x], held[key].T, **thin)
             axes.plot(held[x], held[key].mean(0), **look)
     right.axhline(0, color=ENDS, lw=0.8, ls=":")
-    low = min(held[f"{name}_near"].mean(0).min() for name in looks)
+    low = min(held[f"{name}_near"].min() for name in looks)
+    right.set_yscale("symlog", linthresh=_FLAT)
+    right.set_yticks([-1e-2, -1e-5, -1e-8, 0, 1e-8, 1e-5, 1e-2])
     if low < 0:
-        right.set_ylim(2.5 * low, -2.5 * low)
+        right.set_ylim(10 * low, -10 * low)
     left.set(xlabel="position $\\lambda$", ylabel="training loss (nats)")
     right.set(xlabel="position $\\lambda$", ylabel="change from the start (nats)", xscale="log")
     legend_below(panel, left, ncols=3)
