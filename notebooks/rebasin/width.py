@@ -244,11 +244,15 @@ run.show(draw.draw_widths, "perceptrons", height=3.4)
 # The agreement of matched weights goes from {measured}`rebasin/width/perceptrons.weight:start_narrow:.3f`
 # (narrowest) to {measured}`rebasin/width/perceptrons.weight:start_wide:.3f` (widest) before training and from
 # {measured}`rebasin/width/perceptrons.weight:end_narrow:.3f` to
-# {measured}`rebasin/width/perceptrons.weight:end_wide:.3f` after it. What training adds to chance is the
-# gap between the two curves ({numref}`fig-width-barrier`, right). If the upper curve falls along with the
-# lower one while the barrier falls too, wide networks do not owe their merge to better partners. Most of a
-# matched pair of weights is noise then, more of it in wide networks than in narrow ones, and the likely
-# reason that they merge all the same is that a wide layer averages over more of it.
+# {measured}`rebasin/width/perceptrons.weight:end_wide:.3f` after it, at the largest recorded profile from
+# {measured}`rebasin/width/perceptrons.weight:start_narrow:.3f@largest` to
+# {measured}`rebasin/width/perceptrons.weight:start_wide:.3f@largest` and from
+# {measured}`rebasin/width/perceptrons.weight:end_narrow:.3f@largest` to
+# {measured}`rebasin/width/perceptrons.weight:end_wide:.3f@largest`. So trained wide networks agree no better
+# than narrow ones. But what the narrow ones agree on is nearly all chance, of which the wide ones have little: what
+# training adds, the gap between the two curves ({numref}`fig-width-barrier`, right), grows with the width. This is the one
+# reason that speaks for wide networks. The other we have not measured: most of a matched pair of weights is noise still, and
+# a wide layer averages over more of it.
 #
 # ## How much is luck
 #
