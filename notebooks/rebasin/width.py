@@ -249,8 +249,8 @@ run.show(draw.draw_widths, "perceptrons", height=3.4)
 # {measured}`rebasin/width/perceptrons.weight:start_wide:.3f@largest` and from
 # {measured}`rebasin/width/perceptrons.weight:end_narrow:.3f@largest` to
 # {measured}`rebasin/width/perceptrons.weight:end_wide:.3f@largest`. So trained wide networks agree no better
-# than narrow ones. But what the narrow ones agree on is nearly all chance, of which the wide ones have little: what
-# training adds, the gap between the two curves ({numref}`fig-width-barrier`, right), grows with the width. This is the one
+# than narrow ones. But narrow ones agreed nearly as well before they were trained, by chance, and wide ones did not: what
+# training adds, the gap between the two curves ({numref}`fig-width-barrier`, right), grows with the width. This is one
 # reason that speaks for wide networks. The other we have not measured: most of a matched pair of weights is noise still, and
 # a wide layer averages over more of it.
 #
