@@ -20,7 +20,8 @@
 # depends on the order in which the layers happen to be visited.
 #
 # *Needs.* Nothing is downloaded. At smoke some twenty seconds on one CPU core, and the networks of
-# [an earlier chapter](merging.py); at laptop some minutes on two cores and 16 GB of memory.
+# [an earlier chapter](merging.py); at laptop some minutes on two cores, 6 GB of
+# memory, and the networks of 64 units of the [chapter on width](width.py).
 
 # %%
 import time
@@ -47,8 +48,8 @@ noisy = [16, 64, 256]  # units of the hidden layers that are disturbed
 noise = [0, 1, 2, 4, 8, 16]  # standard deviations of the weights
 data = "mnist5k"  # or "mnist", from the folder named by ONEBASIN_DATA
 hidden = [64, 64, 64]  # units of the trained networks
-epochs = 20  # the paper has 100
-batch = 100  # the paper has 500
+epochs = 20  # the authors' code has 100
+batch = 100  # the authors' code has 500
 pairs = 4  # independent pairs of networks
 together = 8  # networks in one shard of the recipe
 judged = 1000  # test images that the losses are measured on
@@ -138,8 +139,8 @@ needed = {name: [len(past) - 2.0 for _, past in rows] for name, rows in outcome.
 
 # %% [markdown]
 # A history has the objective before the first sweep and after each one, the last of which changed
-# nothing and only confirms. So *needed* leaves two entries out, and the confirming sweep counts in
-# the second number we keep.
+# nothing and only confirms. So *needed* leaves two entries out; the confirming sweep counts in
+# the second number that we keep.
 
 # %% tags=["remove-output"]
 longest = max(len(past) for rows in outcome.values() for _, past in rows)
@@ -149,12 +150,14 @@ for row, rows in zip(missing, outcome.values(), strict=True):
         line[: len(past)] = (past[-1] - past) / (past[-1] - past[0])
 metrics = {f"recovered_{name}": book.metric(recovered[name]) for name in widths}
 metrics |= {f"needed_{name}": book.metric(needed[name]) for name in widths}
-metrics["confirmed"] = book.metric([one + 1 for name in widths for one in needed[name]])
+metrics |= {f"confirmed_{name}": book.metric([n + 1 for n in needed[name]]) for name in widths}
 arrays = {"names": list(widths), "missing": missing}
 run.record("planted", method="weight", metrics=metrics, seeds=range(runs), arrays=arrays)
 every = [one for rows in recovered.values() for one in rows]
-steps = book.measured(book.bootstrap([one for rows in needed.values() for one in rows]))
-_ = run.claim("gr-planted", recovered=min(every), sweeps=steps, runs=len(every))
+steps = [sum(rows) / runs for rows in needed.values()]
+_ = run.claim(
+    "gr-planted", recovered=min(every), fewest=min(steps), most=max(steps), runs=len(every)
+)
 
 # %% mystnb={"figure": {"name": "fig-planted-sweeps", "caption": "Weight matching of untrained networks to their relabelled selves: share of the objective that is still missing after every sweep, one line per planted permutation. The last sweep of each line changes nothing. Below a thousandth the axis is linear."}, "image": {"alt": "Lines that start at one before the first sweep and drop steeply to zero within a few sweeps. Those of the perceptron reach zero first; the deeper networks take a few sweeps more. Every line ends at zero."}}
 run.show(draw.draw_sweeps, "planted", height=3.2)
@@ -168,7 +171,8 @@ run.show(draw.draw_sweeps, "planted", height=3.2)
 # recorded profile: {measured}`rebasin/planted/planted.weight:needed_MLP:.1f@largest`,
 # {measured}`rebasin/planted/planted.weight:needed_VGG16:.1f@largest`,
 # {measured}`rebasin/planted/planted.weight:needed_ResNet20:.1f@largest` and
-# {measured}`rebasin/planted/planted.weight:needed_ResNet50:.1f@largest`.)
+# {measured}`rebasin/planted/planted.weight:needed_ResNet50:.1f@largest`.) Only the residual networks lie near the
+# paper's three or four: along the plain chain of VGG16 order has a longer way to go, in the perceptron next to none.
 #
 # ### With noise
 #
@@ -213,8 +217,10 @@ run.record(
 run.show(draw.draw_noise, "noise", height=3.2)
 
 # %% [markdown]
-# The first layer compares rows of 784 pixels: chance inner products grow with the root of that number, a
-# unit's with itself with the number. That is why noise of the size of the weights does no harm.
+# Chance inner products of rows grow with the root of their length, a unit's with itself with the length. The first
+# layer compares rows of 784 pixels and as many outgoing weights as the next layer has units, so that noise of
+# the size of the weights does no harm. The layers behind it compare only as many numbers as there are units:
+# narrow networks fail first.
 # *Finding* a hidden relabelling is easy, then. Between two trained networks none is hidden, and the last
 # section shows how differently the search may end there.
 #
@@ -260,7 +266,7 @@ _ = run.claim("gr-timing", **values)
 #
 # At smoke the three networks are narrow twins of the paper's; the parameters cell says how narrow. At
 # laptop only ResNet20 is, at 16 times the usual width: the weights of two of 32 times, in double
-# precision and sorted by both sides, take more memory than that. Hence the cap of the row.
+# precision and sorted by both sides, take more than 20 GB. Hence the cap of this claim.
 # ImageNet, on whose ResNet50 the paper measures a barrier, is not among the book's data, so that of
 # this network we can tell the time and the planted permutation and no more.
 #
@@ -269,7 +275,8 @@ _ = run.claim("gr-timing", **values)
 # Each sweep visits the layers in a random order, and coordinate ascent ends in one of many optima. Which
 # one is luck. How much does the barrier between trained networks owe to it? Every pair is matched in
 # many orders, nothing else changed. A standard deviation of a tenth of the mean barrier or more counts
-# as one that matters.
+# as one that matters. The perceptrons have 64 units a layer at every profile: between those of 512 units
+# matching leaves no barrier in any order ([width](width.py)), and of nothing nothing can vary.
 
 # %% tags=["remove-output"]
 settings = classifiers.Settings(data=data, options={"hidden": hidden}, epochs=epochs, batch=batch)
@@ -335,18 +342,22 @@ run.show(draw.draw_orders, "orders", height=3.2)
 # goes, on average over pairs, from {measured}`rebasin/planted/orders.weight:lowest:.3f` to
 # {measured}`rebasin/planted/orders.weight:highest:.3f` nats ({measured}`rebasin/planted/orders.weight:plain:.3f`
 # without matching). At the largest recorded profile the spread over orders is
-# {measured}`rebasin/planted/orders.weight:spread:.3f@largest` of a mean of
-# {measured}`rebasin/planted/orders.weight:mean:.4f@largest` nats, and at worst
-# {measured}`rebasin/planted/orders.weight:highest:.3f@largest` are left of
-# {measured}`rebasin/planted/orders.weight:plain:.2f@largest`: what matching removes altogether no order can vary.
+# {measured}`rebasin/planted/orders.weight:spread:.3f@largest` and over pairs
+# {measured}`rebasin/planted/order-variance.claim:seeds:.3f@largest`; the barrier goes from
+# {measured}`rebasin/planted/orders.weight:lowest:.3f@largest` to
+# {measured}`rebasin/planted/orders.weight:highest:.3f@largest` nats
+# ({measured}`rebasin/planted/orders.weight:plain:.2f@largest` without matching).
 #
 # Could one simply keep the order with the highest objective? It varies by
 # {measured}`rebasin/planted/orders.weight:objective_spread:.4f` of itself only; its rank correlation with
-# the barrier is {measured}`rebasin/planted/orders.weight:rank_correlation:+.2f` (minus one would make it a
-# guide), and the best by it has a barrier of {measured}`rebasin/planted/orders.weight:chosen:.3f` nats, the
-# mean over orders being {measured}`rebasin/planted/orders.weight:mean:.3f`. Where a barrier is left, a comparison of two
-# methods on one pair, in one order, is worth little unless the gap is several times this spread. (In both spreads a mean
-# below a hundredth of a nat counts as that much: of almost nothing everything is a large fraction.)
+# the barrier is {measured}`rebasin/planted/orders.weight:rank_correlation:+.2f`
+# ({measured}`rebasin/planted/orders.weight:rank_correlation:+.2f@largest` at the largest recorded profile; minus one would
+# make it a guide), and the best by it has a barrier of {measured}`rebasin/planted/orders.weight:chosen:.3f`
+# ({measured}`rebasin/planted/orders.weight:chosen:.3f@largest`) nats, the mean over orders being
+# {measured}`rebasin/planted/orders.weight:mean:.3f` ({measured}`rebasin/planted/orders.weight:mean:.3f@largest`). Where a
+# barrier is left, a comparison of two methods on one pair, in one order, is worth little unless the gap is several times
+# this spread. (In both spreads a mean below a hundredth of a nat counts as that much: of almost nothing everything is a
+# large fraction.)
 #
 # ## Paper and measurement
 #
@@ -375,7 +386,8 @@ run.show(draw.draw_orders, "orders", height=3.2)
 #
 # ````{dropdown} Solutions
 # 1. Its columns are inputs, which nobody moves, so rows are compared like with like. The last hidden
-#    layer's outgoing weights lead to the classes, which nobody moves either.
+#    layer's outgoing weights lead to the classes, which nobody moves either; but ten classes are too few to
+#    decide which unit is which.
 # 2. From first to last one sweep, and one to confirm; from last to first up to one for each layer.
 # 3. Put `options=WeightOptions(restarts=10)` into the loop over seeds. The objective's spread falls by
 #    construction; the barrier's follows only as far as the rank correlation above is from zero.

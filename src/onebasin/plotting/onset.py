@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,10 +26,22 @@ def draw_epochs(panel, records: Sequence[Record]) -> None:
 
     Args:
         panel: Figure or subfigure to draw on.
-        records: For none and weight, with ``epochs`` and ``barrier [epochs pairs]``.
+        records: ``epochs-KIND`` for none and weight, with ``epochs`` and ``barrier [epochs
+            pairs]``; a row of panels for every kind.
     """
-    left, right = panel.subplots(1, 2)
-    held = {record.method: record.load_arrays() for record in records}
+    kinds = list(dict.fromkeys(record.experiment for record in records))
+    grid = panel.subplots(len(kinds), 2, squeeze=False)
+    for row, kind in zip(grid, kinds, strict=True):
+        held = {r.method: r.load_arrays() for r in records if r.experiment == kind}
+        _draw_course(*row, held)
+        row[0].set_ylabel(f"{kind.removeprefix('epochs-')}\nbarrier (nats)")
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch")
+    grid[0, 0].legend(fontsize=8, loc="upper left")
+
+
+def _draw_course(left, right, held: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Barriers of one kind of network on the left, their ratio on the right."""
     epochs = held["none"]["epochs"]
     places = np.log2(1 + epochs)
     for method in ("none", "weight"):
@@ -45,11 +57,8 @@ def draw_epochs(panel, records: Sequence[Record]) -> None:
         right.axhline(mark, color=ENDS, lw=0.8, ls=":")
     for axes, shown in ((left, epochs), (right, epochs[trained])):
         axes.set_xticks(np.log2(1 + shown), [str(epoch) for epoch in shown])
-        axes.set_xlabel("epoch")
         axes.set_ylim(0, None)
-    left.set_ylabel("barrier (nats)")
     right.set_ylabel("matched / plain barrier")
-    left.legend(fontsize=8, loc="upper left")
 
 
 def draw_lines(panel, records: Sequence[Record]) -> None:
