@@ -410,8 +410,8 @@ run.show(draw.draw_start, "start", height=3.2)
 # Every step projects by a whole weight matching. Since it starts from the one before, and the weights have hardly
 # moved since, {measured}`rebasin/merging/start.straight-through:short_sweeps:.2f` sweeps are enough on average, and a
 # variant that stops after one can save no more than the rest. On the first pair it takes
-# {measured}`rebasin/merging/start.straight-through:cheap_time:.0f` seconds instead of
-# {measured}`rebasin/merging/start.straight-through:short_time:.0f` and ends at
+# {measured}`rebasin/merging/start.straight-through:cheap_time:.1f` seconds instead of
+# {measured}`rebasin/merging/start.straight-through:short_time:.1f` and ends at
 # {measured}`rebasin/merging/start.straight-through:cheap_barrier:.3f` nats instead of
 # {measured}`rebasin/merging/start.straight-through:short_barrier:.3f`. Its drift, by how much a projection to
 # convergence would have raised the inner product, is
@@ -551,7 +551,7 @@ run.show(draw.draw_photographs, "photographs", height=3.0)
 # **Caveats.** Width decides most of what is seen here, and the smoke profile is eight times too narrow.
 # Barriers are taken over 25 stops. All pairs are independent, so intervals resample pairs; with four
 # or five of them they are too narrow, and the points are drawn as well. The estimator makes fewer passes
-# than the paper's 250, on all pairs but the one it is given longer for. Seconds are wall-clock time on the
+# than the 250 of the authors' code, on all pairs but the one it is given longer for. Seconds are wall-clock time on the
 # machine that made the record; the estimator's are those of the recipe that keeps what it found. CIFAR-10 is
 # here a copy that had been saved as JPEG, and at laptop its networks see half the paper's epochs.
 #

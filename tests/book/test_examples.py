@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,9 @@ def found() -> dict:
     imports = "\n".join(EXAMPLE.read_text().splitlines()[2:6])
     program = "\n".join([imports, *(cut(*marks) for marks in blocks)])
     scope: dict = {"__name__": "page"}
-    exec(compile(program, "own-model.md", "exec"), scope)
-    return scope
+    with redirect_stdout(StringIO()) as printed:
+        exec(compile(program, "own-model.md", "exec"), scope)
+    return {**scope, "printed": printed.getvalue()}
 
 
 def test_the_file_to_download_is_the_page() -> None:
@@ -42,6 +45,14 @@ def test_the_file_to_download_is_the_page() -> None:
             assert inside or not line or line.startswith("# ruff"), (
                 f"stands in no block of the page: {line}"
             )
+
+
+def test_the_page_shows_what_is_printed(found: dict) -> None:
+    shown = "".join(re.findall(r"```text\n(.*?)```", (BOOK / "own-model.md").read_text(), re.S))
+    decimals = re.compile(r"\d+\.\d+")
+    assert decimals.sub("#", shown) == decimals.sub("#", found["printed"])
+    there, here = (list(map(float, decimals.findall(text))) for text in (shown, found["printed"]))
+    assert here == pytest.approx(there, rel=0.1, abs=0.1)  # training rounds as the machine does
 
 
 def test_own_model_in_five_lines(found: dict) -> None:

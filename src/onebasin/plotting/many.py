@@ -76,7 +76,7 @@ def draw_climb(panel, records: Sequence[Record]) -> None:
         right.plot(steps - 1 + np.arange(len(tail)), tail, color=shade, ls=":")
     left.set_xlabel("networks looked at, by turns")
     right.set_xlabel("steps of all, then turns (dotted)")
-    left.set_ylabel("sum of inner products")
+    left.set_ylabel("sum of inner products\n(first value = 1)")
 
 
 def _shades(count: int) -> list:

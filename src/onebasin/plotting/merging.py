@@ -43,7 +43,7 @@ def draw_lines(panel, records: Sequence[Record]) -> None:
     for axes in grid[1]:
         axes.set_xlabel("position $\\lambda$")
     grid[0, 0].set_ylabel("loss (nats)")
-    grid[1, 0].set_ylabel("accuracy")
+    grid[1, 0].set_ylabel("accuracy (share)")
     legend_below(panel, grid[0, 0])
 
 
