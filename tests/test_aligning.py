@@ -112,8 +112,85 @@ def test_refusals_say_what_to_do():
         ob.align(ref, other, X, spec=wrong)
     with pytest.raises(InputError, match=r"without.*must list every tensor"):
         ob.align(ref, other, X, spec=ob.Spec({"0.bias": (None,)}))
-    with pytest.raises(InputError, match="no group of units"):
+    with pytest.raises(InputError, match=r"no group of units.*\(an output of the network"):
         ob.align(nn.Linear(3, 2), nn.Linear(3, 2), X)
+    with pytest.raises(InputError, match=r"data=None.*verify your spec"):
+        ob.align(ref, other, spec=wrong)
+    broken = build(0)
+    broken[0].weight.data[0, 0] = float("nan")
+    for pair in ((broken, other), (ref, broken)):
+        with pytest.raises(InputError, match=r"\['0\.weight'\]='NaN or infinite'.*retrain"):
+            ob.align(*pair, X)
+    for data, words in (
+        ({"x": X}, r"data='dict': pass a tensor.*example=\(x, y"),
+        (X[:0], "has no samples"),
+        (X / 0, "clean the inputs"),
+    ):
+        with pytest.raises(InputError, match=words):
+            ob.align(ref, other, data)
+    with pytest.raises(InputError, match=r"spec=\{\}: pass a Spec"):
+        ob.align(ref, other, X, spec={})
+    with pytest.raises(InputError, match=r"options=\{\}: pass an AlignOptions"):
+        ob.align(ref, other, X, options={})
+    noisy = [nn.Sequential(build(k), Loud()).eval() for k in (0, 1)]
+    with pytest.raises(InputError, match="in two ways"):
+        ob.align(*noisy, X)
+    wide = [build(k, units=99) for k in (0, 1)]
+    single = [nn.Sequential(one[:2], Single(), one[2:]).eval() for one in wide]
+    with pytest.raises(InputError, match="tolerance=1e-05"):
+        ob.align(*single, X)
+    assert ob.align(*single, X, options=ob.AlignOptions(tolerance=1e-5)).match.converged
+
+
+class Loud(nn.Module):
+    """Answers with noise, in evaluation mode too."""
+
+    def forward(self, x):
+        return x + torch.randn_like(x)
+
+
+class Single(nn.Module):
+    """Computes in single precision, whatever comes in."""
+
+    def forward(self, x):
+        kind = x.dtype
+        x = x.float()
+        return (x * x.square().mean(-1, keepdim=True).add(1e-6).rsqrt()).to(kind)
+
+
+class Waves(nn.Module):
+    """A frequency for each unit, a mask, a counter, and a memory of the last input."""
+
+    def __init__(self, seed):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.first, self.second, self.last = nn.Linear(3, 6), nn.Linear(6, 5), nn.Linear(5, 2)
+        self.register_buffer("waves", torch.linspace(1, 3, 6))
+        self.register_buffer("barred", torch.tensor([0.0, -torch.inf]))
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        self.kept = torch.sin(self.first(x) * self.waves)
+        return self.last(torch.tanh(self.second(self.kept))).clamp(max=-self.barred)
+
+
+@pytest.mark.parametrize("method", ["weight", "activation"])
+def test_constants_stay_and_no_module_is_marked(method):
+    ref, other = Waves(0).eval(), Waves(1).eval()
+    found = ob.align(ref, other, X, method)
+    assert found.spec.groups == ("second",) and found.spec.axes["waves"] == (None,)
+    assert torch.equal(found.between(0.5).waves, ref.waves)
+    assert torch.allclose(found.module(X), other(X), atol=1e-5)
+    for module, calls in ((ref, 0), (other, 1)):
+        assert module.calls == calls and hasattr(module, "kept") == bool(calls)
+
+
+def test_ties_must_be_the_same_in_both():
+    tied, loose = (nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)).eval() for _ in "ab")
+    tied[2].weight = tied[0].weight
+    with pytest.raises(InputError, match=r"other\['2\.weight'\].*tie the same tensors"):
+        ob.align(tied, loose, X)
 
 
 @pytest.mark.parametrize("method", ["sign", "sign + phase", "phase"])

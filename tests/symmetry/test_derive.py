@@ -346,12 +346,146 @@ def test_what_cannot_be_followed_is_named():
         derive(Stem(Fn(lambda y: torch.fft.rfft(y, 14).abs())), x)
     with pytest.raises(CannotFollow, match="transposed convolution in groups"):
         derive(nn.Sequential(nn.ConvTranspose1d(4, 4, 3, groups=2)), torch.randn(2, 4, 6))
-    with pytest.raises(CannotFollow, match="ellipsis"):
-        derive(Stem(Fn(lambda y: torch.einsum("...c->...c", y))), x)
+    with pytest.raises(CannotFollow, match="depends on the values"):
+        derive(Stem(Fn(lambda y: y[y > 0])), x)
+    with pytest.raises(CannotFollow, match="several outputs"):
+        declare = {"lstm": "elementwise"}
+        lstm = nn.Sequential(nn.LSTM(8, 8, batch_first=True), Fn(lambda y: y[0]))
+        derive(Stem(lstm), x, declare=declare)
+    with pytest.raises(InputError, match=r"declare='relo'.*no operation or module"):
+        derive(Stem(nn.ReLU()), x, declare={"relo": "elementwise"})
     with pytest.raises(CannotFollow, match=r"'Branching'.*torch.export cannot trace.*by hand"):
         derive(Branching(), torch.randn(2, 5))
     with pytest.raises(InputError, match='must be "fixed" or "elementwise"'):
         derive(Stem(nn.ReLU()), x, declare={"relu": "free"})
+
+
+FOLLOWED = {
+    "ellipsis": lambda y: torch.einsum("...ac,...bc->...ab", y, y.exp()).sum(-1, True) * y,
+    "cosine": lambda y: y * F.cosine_similarity(y, y.flip(1), dim=-1)[..., None],
+    "distance": lambda y: y * F.pairwise_distance(y, y.flip(1))[..., None],
+    "shuffle": lambda y: F.channel_shuffle(y.transpose(1, 2)[..., None], 2)[..., 0].transpose(1, 2),
+    "tile": lambda y: y.tile(2)[..., :8],
+    "weight norm": lambda y: torch._weight_norm(y, y.norm(dim=2, keepdim=True), 1),
+    "scatter": lambda y: (
+        y * torch.zeros(2, 7).scatter(1, y.sum(-1).argmax(1, True), 1.0)[..., None]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_these_operations_are_followed(name):
+    module, x = Stem(Fn(FOLLOWED[name])), torch.randn(2, 7, 5)
+    spec = derive(module, x)
+    free = 2 if name == "shuffle" else 1
+    assert check_function(spec, module, x, free=free).passed, spec.axes
+
+
+class Bilinear(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = nn.Linear(5, 4), nn.Linear(5, 3)
+        self.both, self.last = nn.Bilinear(4, 3, 6), nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.last(self.both(self.left(x), self.right(x)).tanh())
+
+
+def test_both_sides_of_a_bilinear_layer_are_free():
+    x = torch.randn(2, 7, 5)
+    assert check_function(derive(Bilinear(), x), Bilinear(), x, free=3).passed
+
+
+class Table(nn.Module):
+    """A position embedding that is longer than the sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(5, 8), nn.Linear(8, 3)
+        self.places = nn.Parameter(torch.randn(20, 8))
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.first(x) + self.places[: x.shape[1]]).mean(1))
+
+
+def test_rows_of_a_table_that_are_not_reached_stay():
+    spec = derive(Table(), torch.randn(4, 7, 5))
+    assert spec.groups == ("first",) and spec.axes["places"] == (None, "first")
+    assert "not reached" in spec.fixed["places", 0] or "input" in spec.fixed["places", 0]
+    assert check_function(spec, Table(), torch.randn(4, 11, 5), free=1).passed
+
+
+class Masked(nn.Module):
+    """Attention with every kind of constant in its state."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.key = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.value, self.last = nn.Linear(6, 6), nn.Linear(6, 3)
+        self.norm = nn.BatchNorm1d(6)
+        self.register_buffer("causal", torch.ones(16, 16).tril())
+        self.register_buffer("allowed", torch.ones(7, 7, dtype=torch.bool).tril())
+        self.register_buffer("barred", torch.full((7, 7), -torch.inf).triu(1))
+        self.register_buffer("rows", torch.arange(16)[None])
+        self.register_buffer("table", torch.randn(16, 6))
+        self.register_buffer("waves", torch.tensor([1.0, 0.3, 0.1, 0.03, 0.01, 0.003]))
+
+    def forward(self, x):
+        count = x.shape[1]
+        x = x + self.table[self.rows[:, :count]]
+        weights = (self.query(x) * self.waves) @ self.key(x).transpose(1, 2) + self.barred
+        weights = weights.masked_fill(self.causal[:count, :count] == 0, -1e9)
+        weights = weights.masked_fill(~self.allowed, -1e9).softmax(-1)
+        return self.last(self.norm((weights @ self.value(x)).transpose(1, 2)).transpose(1, 2))
+
+
+def test_constants_of_the_architecture_stay():
+    x = torch.randn(4, 7, 6)
+    free = derive(Masked(), x)
+    assert (
+        free.axes["waves"] == free.axes["query.bias"] != (None,)
+    )  # a statistic or a constant: nobody can tell
+    spec = derive(Masked(), x, constants=["waves", "norm.running_mean", "norm.running_var"])
+    for name in ("causal", "allowed", "barred", "rows", "waves"):
+        assert not any(spec.axes[name]), name
+    assert spec.groups == ("value",) and spec.axes["norm.running_mean"] == ("value",)
+    assert check_function(spec, Masked(), x, free=1).passed
+
+
+def test_what_is_normalised_across_blocks_keeps_their_order_in_common():
+    for dim, free in ((1, 2), (2, 3)):
+
+        def spread(y, dim=dim):
+            return y.view(2, 7, 2, 4).softmax(dim + 1).view(2, 7, 8)
+
+        module, x = Stem(Fn(spread)), torch.randn(2, 7, 5)
+        assert check_function(derive(module, x), module, x, free=free).passed, dim
+
+
+class Functional(nn.Module):
+    """Weights of its own, used in the middle of its forward pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.v = nn.Parameter(torch.randn(8, 8)), nn.Parameter(torch.randn(8, 8))
+
+    def forward(self, x):
+        self.seen = x
+        return torch.einsum("bi,io->bo", torch.tanh(F.linear(x, self.w)), self.v)
+
+
+def test_taps_are_at_the_ends_of_modules_only():
+    spec = derive(nn.Sequential(nn.Linear(5, 8), Functional(), nn.Linear(8, 2)), torch.randn(4, 5))
+    assert set(spec.taps) < set(spec.groups) and len(spec.groups) == 3
+    heads = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
+    spec = derive(nn.Sequential(nn.Linear(5, 8), heads, nn.Linear(8, 2)), torch.randn(4, 7, 5))
+    assert not any(tap.module.endswith("self_attn") for tap in spec.taps.values())
+
+
+def test_tracing_leaves_no_mark_on_a_module():
+    module = nn.Sequential(nn.Linear(5, 8), Functional(), nn.Linear(8, 2))
+    derive(module, torch.randn(4, 5))
+    assert not hasattr(module[1], "seen")
 
 
 def test_what_is_declared_is_followed():

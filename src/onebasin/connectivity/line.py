@@ -74,7 +74,8 @@ def loss_along_line(
     activation it is affine in the weights, so in between it is a weighted mean of the ends.
 
     Args:
-        network: The kind of network; its own parameters are not used.
+        network: The kind of network; its own parameters are not used. It must give out one tensor
+            with the samples on axis 0.
         ref: Weights at lambda 0, of one network or of a stack.
         other: Weights at lambda 1.
         loss: ``loss(output, target)`` of one network, a mean over samples.

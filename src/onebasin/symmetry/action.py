@@ -30,8 +30,8 @@ def apply(element: Element, state: State) -> dict[str, Tensor]:
     """Move the weights of a network by a symmetry; its function stays what it is.
 
     A single element moves every network of a stack alike; a stack of elements moves network by
-    network. New tensors are returned, on the device and in the dtype of ``state``, and gradients
-    flow through.
+    network. Nothing is changed in place: what moves is new, on the device and in the dtype of
+    ``state``, what stays is the tensor of ``state`` itself. Gradients flow through.
 
     Args:
         element: A permutation, a scaling, or another element of the spec's group.

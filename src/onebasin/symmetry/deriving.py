@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -21,33 +21,49 @@ from onebasin.symmetry.tracing import Trace, Traced, follow
 _MANY = 64
 
 
-def derive(module: nn.Module, example: Any, *, declare: Mapping[str, str] | None = None) -> Spec:
+def derive(
+    module: nn.Module,
+    example: Any,
+    *,
+    declare: Mapping[str, str] | None = None,
+    constants: Collection[str] = (),
+) -> Spec:
     """Find out which axes of which tensors of a module may be permuted together.
 
-    The module is traced once (``torch.export``, in evaluation mode, which is restored) and every
-    operation joins, splits or fixes axes. There is no list of known architectures. What comes out
-    names every tensor of ``state_dict()``; buffers are carried, not compared. Nothing is frozen
-    in silence: :attr:`Spec.fixed` says for each axis that stays why it does.
+    A copy of the module is traced once (``torch.export``, in evaluation mode) and every operation
+    joins, splits or fixes axes. There is no list of known architectures. What comes out names every
+    tensor of ``state_dict()``; buffers are carried, not compared. Nothing is frozen in silence:
+    :attr:`Spec.fixed` says for each axis that stays, or part of which does, why it does.
 
     Check the result with :func:`onebasin.symmetry.verify.check_function`.
 
     Args:
         module: Any network whose ``forward`` torch.export can trace.
         example: Its input, or a tuple of inputs. Shapes matter, values do not. Use a batch of two
-            or more and sizes that differ from one another where you can.
+            or more and sizes that differ from one another where you can. Rows of a table that
+            inputs of these shapes do not reach (a position embedding longer than the sequence)
+            stay.
         declare: What to do about an operation that cannot be followed, by name of the operation or
             of a module: ``"elementwise"`` (acts on every entry alike), ``"fixed"`` (no axis it
             touches may be permuted).
+        constants: Names of buffers that belong to the architecture and not to one network, such as
+            frequencies or masks: they are never permuted. Buffers of whole numbers, of truth
+            values or with infinite entries are constants without being named, the running
+            statistics of norms never are.
 
     Raises:
         CannotFollow: naming the operation, its module and how to declare it.
+        InputError: if something is declared that the module does not have.
     """
     inputs = example if isinstance(example, tuple) else (example,)
-    trace = follow(module, inputs, RULES, declare or {})
+    trace = follow(module, inputs, RULES, declare or {}, constants)
+    read = {leaf for axis in trace.read for leaf in _leaves(axis)}
     for name, tensor in trace.parameters.items():
-        if name not in trace.used:
-            for axis in tensor.axes:
+        for axis in tensor.axes:
+            if name not in trace.used:
                 atoms.fix(axis, "not used by the forward pass")
+            else:
+                atoms.fix((tuple(_leaves(axis) - read),), "not reached by inputs of these shapes")
     buffers = {name for name, _ in module.named_buffers()} & set(trace.parameters)
     return _Reader(trace).spec(frozenset(buffers))
 

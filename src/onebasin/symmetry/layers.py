@@ -8,7 +8,7 @@ from typing import Any
 from onebasin.symmetry import atoms
 from onebasin.symmetry.atoms import Axis
 from onebasin.symmetry.rules import RULES, broadcast, narrowed, rule, traced
-from onebasin.symmetry.tracing import Reading, Trace, Traced
+from onebasin.symmetry.tracing import Reading, Trace, Traced, operation, runs_in
 
 __all__ = ["RULES", "contract"]
 
@@ -68,7 +68,7 @@ def added_product(trace: Trace, bias: Traced, left: Traced, right: Traced, **_: 
     return trace.value(broadcast([bias, product], trace.shape))
 
 
-@rule("matmul", "mm", "bmm", "mv", "dot", "__matmul__", "inner", "linalg_matmul")
+@rule("matmul", "mm", "bmm", "mv", "dot", "vdot", "__matmul__", "inner", "linalg_matmul")
 def matmul(trace: Trace, left: Traced, right: Traced) -> Traced:
     """The last axis of one tensor is summed with the last but one of the other."""
     one, two = len(left.axes), len(right.axes)
@@ -82,11 +82,25 @@ def matmul(trace: Trace, left: Traced, right: Traced) -> Traced:
 
 @rule("einsum")
 def einsum(trace: Trace, equation: str, operands: Sequence[Traced], **_: Any) -> Traced:
-    """Products summed over shared letters."""
-    if "." in equation:
-        raise trace.cannot("its equation has an ellipsis")
+    """Products summed over shared letters; an ellipsis stands for as many more as there are."""
     sides = equation.replace(" ", "").split("->")
     inputs = sides[0].split(",")
+    if "." in equation:
+        spare = [chr(code) for code in range(ord("A"), ord("Z") + 1) if chr(code) not in equation]
+        counts = [
+            len(x.axes) - len(letters.replace("...", ""))
+            for x, letters in zip(operands, inputs, strict=True)
+            if "." in letters
+        ]
+        lead = spare[: max(counts)]
+        left = iter(counts)
+        inputs = [
+            one.replace("...", "".join(lead[len(lead) - next(left) :])) if "." in one else one
+            for one in inputs
+        ]
+        free = sorted(c for c in set(sides[0]) - set(",.") if sides[0].count(c) == 1)
+        out = sides[1] if len(sides) > 1 else "..." + "".join(free)
+        sides = [",".join(inputs), out.replace("...", "".join(lead))]
     once = sorted(c for c in set(sides[0]) - {","} if sides[0].count(c) == 1)
     out = sides[1] if len(sides) > 1 else "".join(once)
     pairs = [(x.axes, letters) for x, letters in zip(operands, inputs, strict=True)]
@@ -156,6 +170,9 @@ def _extreme_axis(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> int
 @rule("softmax", "log_softmax", "_softmax", "_log_softmax", "special_softmax", "_safe_softmax")
 def same(trace: Trace, x: Traced, *args: Any, **kwargs: Any) -> Traced:
     """A function of all entries along an axis that moves along with them."""
+    dim = int(kwargs.get("dim", args[0] if args else -1)) % len(x.axes)
+    for axis in (*x.axes[:dim], *x.axes[dim + 1 :]):
+        trace.separate(axis, x.axes[dim])
     return x
 
 
@@ -167,6 +184,29 @@ def channelwise(trace: Trace, x: Traced, *args: Any, **kwargs: Any) -> Traced:
         if tensor.shape != (1,):
             atoms.unify(tensor.axes[0], x.axes[1 if len(x.axes) > 1 else 0])
     return trace.value(x.axes)
+
+
+@rule("cosine_similarity", "pairwise_distance")
+def compared(trace: Trace, left: Traced, right: Traced, *args: Any, **kwargs: Any) -> Traced:
+    """A sum over one axis of both tensors, the last if none is named."""
+    shape = tuple(max(sizes) for sizes in zip(left.shape, right.shape, strict=True))
+    axes = broadcast([left, right], shape)
+    named = operation(trace.node) == "cosine_similarity"
+    dim = int(kwargs.get("dim", args[0] if args and named else 1 if named else -1)) % len(axes)
+    gone = [atoms.new(1)] if len(trace.shape) == len(axes) else []
+    return trace.value([*axes[:dim], *gone, *axes[dim + 1 :]])
+
+
+@rule("bilinear")
+def bilinear(
+    trace: Trace, left: Traced, right: Traced, weight: Traced, bias: Traced | None = None
+) -> Traced:
+    """The last axes of both inputs are summed with the weight's."""
+    if bias is not None:
+        atoms.unify(bias.axes[0], weight.axes[0])
+    lead = "".join(chr(ord("a") + k) for k in range(len(left.axes) - 1))
+    pairs = [(left.axes, lead + "X"), (right.axes, lead + "Y"), (weight.axes, "ZXY")]
+    return contract(trace, pairs, lead + "Z", trace.shape)
 
 
 @rule("layer_norm", "rms_norm", "_fused_rms_norm", "native_layer_norm")
@@ -306,6 +346,22 @@ def pixel_shuffle(trace: Trace, x: Traced, factor: int) -> Traced:
     return trace.value([*x.axes[:-3], channels, *positions])
 
 
+@rule("pixel_unshuffle")
+def pixel_unshuffle(trace: Trace, x: Traced, factor: int) -> Traced:
+    """Positions of small squares become channels, behind each channel."""
+    _fix(x.axes[-2:], _KERNEL)
+    inner = atoms.new(factor**2, "positions that become channels")
+    positions = [atoms.new(size, _KERNEL) for size in trace.shape[-2:]]
+    return trace.value([*x.axes[:-3], atoms.merge([x.axes[-3], inner]), *positions])
+
+
+@rule("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(trace: Trace, x: Traced, groups: int) -> Traced:
+    """Channels in blocks, read across the blocks."""
+    blocks, inner = atoms.factor(x.axes[1], (groups, x.shape[1] // groups))
+    return trace.value([x.axes[0], atoms.merge([inner, blocks]), *x.axes[2:]])
+
+
 @rule("glu")
 def glu(trace: Trace, x: Traced, dim: int = -1) -> Traced:
     """One half of an axis gates the other."""
@@ -351,8 +407,9 @@ def _fix(axes: Sequence[Axis], reason: str) -> None:
 
 
 def _read(trace: Trace, x: Traced, axis: int, side: str, weight: Traced) -> None:
-    """Note a tap, if the weight is the own weight of the module that runs."""
+    """Note a tap, if ``x`` is what the module that owns the weight takes in or gives out."""
     owners = {n.rpartition(".")[0] for n, one in trace.parameters.items() if one is weight}
-    if trace.module in owners:
+    beyond = [trace.node.args[0]] if side == "input" else list(trace.node.users)
+    if trace.module in owners and not any(runs_in(node, trace.module) for node in beyond):
         place = -1 if axis == len(x.axes) - 1 else axis
         trace.readings.append(Reading(trace.module, place, side, x.axes[axis]))

@@ -26,7 +26,7 @@ pow reciprocal relu relu6 remainder round rrelu rsqrt rsub selu sgn sigmoid sign
 softplus softshrink softsign sqrt square sub tan tanh tanhshrink threshold to true_divide trunc
 type_as where xlogy _to_copy hardshrink alpha_dropout special_erf fill heaviside result_type
 positive float_power sinc erfc resolve_conj resolve_neg __and__ __or__ __xor__ __invert__ __lshift__
-__rshift__ logaddexp hypot copysign
+__rshift__ logaddexp hypot copysign _weight_norm
 """
 
 
@@ -65,6 +65,8 @@ def broadcast(tensors: Sequence[Traced], shape: Sequence[int]) -> list[Axis]:
 @rule(*_POINTWISE.split(), "declared elementwise")
 def pointwise(trace: Trace, *args: Any, **kwargs: Any) -> Traced:
     """Every entry by itself: the axes of all tensors agree."""
+    if not hasattr(trace.node.meta.get("val"), "shape"):
+        raise trace.cannot('has several outputs, so that only "fixed" can be declared')
     return trace.value(broadcast(traced([*args, *kwargs.values()]), trace.shape))
 
 
@@ -81,7 +83,7 @@ def frozen(trace: Trace, *args: Any, **kwargs: Any) -> Any:
 
 
 @rule("zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones")
-@rule("new_full", "scalar_tensor", "empty", "new_empty", "empty_like")
+@rule("new_full", "scalar_tensor", "empty", "new_empty", "empty_like", "zero")
 def constant(trace: Trace, *args: Any, **kwargs: Any) -> Traced:
     """Equal entries: no axis of it tells its units apart."""
     return trace.uniform(trace.shape)
@@ -123,7 +125,8 @@ def reshaped(axes: Sequence[Axis], shape: Sequence[int]) -> list[Axis]:
     return [found.pop(0) if size != 1 else atoms.new(1) for size in shape]
 
 
-@rule("permute", "transpose", "movedim", "t", "numpy_T", "swapaxes", "moveaxis", "mT", "adjoint")
+@rule("permute", "transpose", "movedim", "t", "numpy_T", "swapaxes", "moveaxis")
+@rule("mT", "mH", "adjoint")
 def permuted(trace: Trace, x: Traced, *args: Any) -> Traced:
     """Axes in another order."""
     name, count = str(trace.node.target).split(".")[-2], len(x.axes)
@@ -157,6 +160,7 @@ def expanded(trace: Trace, x: Traced, *args: Any, **kwargs: Any) -> Traced:
 def repeated(trace: Trace, x: Traced, times: Sequence[int]) -> Traced:
     """Copies one after another."""
     extra = len(times) - len(x.axes)
+    times = [*([1] * -extra), *times]
     axes = [*(atoms.new(1) for _ in range(extra)), *x.axes]
     return trace.value(
         atoms.merge([atoms.new(count), axis]) for count, axis in zip(times, axes, strict=True)
@@ -290,6 +294,8 @@ def embedding(trace: Trace, weight: Traced, numbers: Traced, *_: Any, **__: Any)
 
 
 @rule("index_select", "index", "gather", "index_put", "take_along_dim", "masked_select")
+@rule("scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "slice_scatter")
+@rule("select_scatter", "masked_scatter")
 def looked_up(trace: Trace, x: Traced, *args: Any, **kwargs: Any) -> Traced:
     """Entries looked up by their place on the indexed axes."""
     reason, name = "entries are looked up by their place", str(trace.node.target).split(".")[-2]
@@ -309,8 +315,8 @@ def looked_up(trace: Trace, x: Traced, *args: Any, **kwargs: Any) -> Traced:
 
 def _advanced(trace: Trace, x: Traced, numbers: Sequence[Traced | None], reason: str) -> Traced:
     chosen = [k for k, number in enumerate(numbers) if number is not None]
-    for k in chosen:
-        atoms.fix(x.axes[k], reason)
+    for axis in (*(x.axes[k] for k in chosen), *(a for n in traced(numbers) for a in n.axes)):
+        atoms.fix(axis, reason)
     together = chosen == list(range(chosen[0], chosen[-1] + 1))
     at = chosen[0] if together else 0
     kept = [axis for k, axis in enumerate(x.axes) if k not in chosen]

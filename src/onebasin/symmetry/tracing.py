@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,18 @@ from torch import Tensor, nn
 from onebasin.errors import InputError
 from onebasin.symmetry import atoms
 from onebasin.symmetry.atoms import Atom, Axis
+
+#: Operations that hand entries on without looking at them.
+_VIEWS = """
+view reshape flatten unflatten squeeze unsqueeze _unsafe_view view_as reshape_as atleast_1d ravel
+permute transpose movedim t numpy_T swapaxes moveaxis mT mH adjoint expand expand_as broadcast_to
+slice narrow split split_with_sizes chunk tensor_split unsafe_chunk unsafe_split select unbind
+getitem clone contiguous to _to_copy detach alias type_as lift_fresh_copy
+"""
+#: Norms whose buffers are running statistics of their channels.
+_NORMS = """
+batch_norm _native_batch_norm_legit_no_training native_batch_norm cudnn_batch_norm instance_norm
+"""
 
 
 class CannotFollow(InputError):
@@ -48,12 +61,18 @@ class Trace:
 
     Args:
         parameters: Axes of every tensor of the state, tied tensors sharing theirs.
+        used: Names of those that the forward pass takes at all.
+        read: Axes whose entries some operation looked at; of a table of which only some rows are
+            taken, the rest stands on none.
         declared: Operations and modules declared by hand, see :func:`derive`.
+        heeded: Those of them that were met.
     """
 
     parameters: dict[str, Traced] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    read: list[Axis] = field(default_factory=list)
     declared: Mapping[str, str] = field(default_factory=dict)
+    heeded: set[str] = field(default_factory=set)
     tensors: list[Traced] = field(default_factory=list)
     apart: list[tuple[Axis, Axis]] = field(default_factory=list)
     grouped: set[str] = field(default_factory=set)
@@ -64,7 +83,10 @@ class Trace:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of what the current operation gives out."""
-        return tuple(map(int, self.node.meta["val"].shape))
+        sizes = tuple(self.node.meta["val"].shape)
+        if any(isinstance(size, torch.SymInt) for size in sizes):
+            raise self.cannot("its shape depends on the values of the input")
+        return tuple(map(int, sizes))
 
     @property
     def module(self) -> str:
@@ -97,6 +119,7 @@ class Trace:
         has groups of its own at every place.
         """
         rest = [on for k, on in enumerate(axes) if k != axis]
+        self.read += rest
         on = atoms.resolve(axes[axis])
         lone = on[0][0] if len(on) == 1 and len(on[0]) == 1 else None
         atoms.fix(on, "one of its entries is taken out by its place")
@@ -125,9 +148,16 @@ class Trace:
         remedy = (
             f"{why}, in {where!r}{at}; declare it by hand: "
             f'derive(..., declare={{{name!r}: "elementwise"}}) if it acts on every entry alike, '
-            f'"fixed" if no axis it touches may be permuted (a module\'s name works too)'
+            f'"fixed" if no axis it touches may be permuted (a module\'s name works too); '
+            "or write the Spec by hand and pass it as spec="
         )
         return CannotFollow("module", name, remedy)
+
+
+def runs_in(node: Any, module: str) -> bool:
+    """Whether a node belongs to a call of this module (parts of it included)."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return any(str(name) == module for name, _ in stack.values())
 
 
 def operation(node: Any) -> str:
@@ -139,14 +169,25 @@ def operation(node: Any) -> str:
     return str(name).removesuffix("_") if not str(name).startswith("_") else str(name)
 
 
+def copied(module: nn.Module) -> nn.Module:
+    """A copy in evaluation mode: tracing and running may leave their marks on a module.
+
+    Raises:
+        InputError: if it cannot be copied.
+    """
+    try:
+        return copy.deepcopy(module).eval()
+    except Exception as error:
+        remedy = f"cannot be copied ({error}); delete what its forward pass has kept, or detach it"
+        raise InputError("module", type(module).__name__, remedy) from error
+
+
 def export(module: nn.Module, example: tuple[Any, ...]) -> Any:
-    """The module as a graph of ATen operations, in evaluation mode, which is then restored.
+    """The module as a graph of ATen operations.
 
     Raises:
         CannotFollow: if PyTorch cannot trace it.
     """
-    modes = {name: part.training for name, part in module.named_modules()}
-    module.eval()
     try:
         # without gradients some layers take a fused path of no known operation; the tracer's own
         # warnings are about running the graph, which nobody does here
@@ -157,12 +198,10 @@ def export(module: nn.Module, example: tuple[Any, ...]) -> Any:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         remedy = (
             f"torch.export cannot trace it ({type(error).__name__}: {reason[0][:200]}); "
-            "trace a part of it, or write its Spec by hand"
+            "pass all its inputs, a tuple if it takes several, trace a part of it, or write its "
+            "Spec by hand and pass it as spec="
         )
         raise CannotFollow("module", type(module).__name__, remedy) from error
-    finally:
-        for name, part in module.named_modules():
-            part.training = modes[name]
 
 
 def follow(
@@ -170,18 +209,23 @@ def follow(
     example: tuple[Any, ...],
     rules: Mapping[str, Callable],
     declared: Mapping[str, str],
+    constants: Collection[str],
 ) -> Trace:
-    """Trace a module and apply the rule of every operation.
+    """Trace a copy of a module, in evaluation mode, and apply the rule of every operation.
 
     Raises:
         CannotFollow: if there is no rule, or it does not cover the case.
+        InputError: if something was declared that is not met.
     """
+    module = copied(module)
     program = export(module, example)
     trace = Trace(declared=declared)
-    places = _inputs(program, module, trace)
+    places = _inputs(program, module, trace, constants)
     for out in _flat(_run(trace, program.graph_module, places, rules)):
         for axis in out.axes:
             atoms.fix(axis, "an output of the network")
+    for name in set(declared) - trace.heeded:
+        raise InputError("declare", name, "is no operation or module that the trace meets")
     return trace
 
 
@@ -203,13 +247,18 @@ def _run(
     return None
 
 
-def _inputs(program: Any, module: nn.Module, trace: Trace) -> dict[str, Callable]:
+def _inputs(
+    program: Any, module: nn.Module, trace: Trace, constants: Collection[str]
+) -> dict[str, Callable]:
     state = module.state_dict(keep_vars=True)
+    stay = _constants(program, module, constants)
     first: dict[int, str] = {}
     for name, tensor in state.items():
         twin = first.setdefault(id(tensor), name)
-        axes = (atoms.new(size) for size in tensor.shape)
-        trace.parameters[name] = trace.parameters.get(twin) or trace.value(axes)
+        if twin == name:
+            plain = (atoms.new(size) for size in tensor.shape)
+            one = _constant(trace, tensor) if name in stay else trace.value(plain)
+        trace.parameters[name] = trace.parameters.get(twin) or one
     aliases = dict(module.named_parameters(remove_duplicate=False)) | dict(
         module.named_buffers(remove_duplicate=False)
     )
@@ -224,6 +273,24 @@ def _inputs(program: Any, module: nn.Module, trace: Trace) -> dict[str, Callable
         else:
             found[name] = lambda node: _input(trace, node)
     return found
+
+
+def _constants(program: Any, module: nn.Module, named: Collection[str]) -> set[str]:
+    """Buffers that belong to the architecture: numbers, masks, and those that are named so."""
+    read = {
+        one.name
+        for node in program.graph_module.graph.nodes
+        if operation(node) in _NORMS.split()
+        for one in node.all_input_nodes
+    }
+    specs = program.graph_signature.input_specs
+    statistics = {spec.target for spec in specs if str(getattr(spec.arg, "name", "")) in read}
+    strange = {
+        name
+        for name, buffer in module.named_buffers(remove_duplicate=False)
+        if not buffer.is_floating_point() or not torch.isfinite(buffer).all()
+    }
+    return strange | (set(named) - statistics)
 
 
 def _parameter(trace: Trace, node: Any, name: str) -> Traced:
@@ -241,7 +308,7 @@ def _input(trace: Trace, node: Any) -> Any:
 
 
 def _constant(trace: Trace, tensor: Any) -> Any:
-    """A tensor that is no part of the state: an axis stays unless all its entries are equal."""
+    """A tensor that belongs to the architecture: an axis stays unless all its entries are equal."""
     if not isinstance(tensor, Tensor):
         return tensor
     axes = []
@@ -264,11 +331,14 @@ def _call(trace: Trace, node: Any, values: Mapping, rules: Mapping[str, Callable
         return found[0] if isinstance(found, tuple) and len(found) == 1 else found
     declared = _declared(trace, name)
     if declared is not None:
+        trace.read += [axis for one in _flat([args, kwargs]) for axis in one.axes]
         return rules[f"declared {declared}"](trace, *args, **kwargs)
     if name not in rules:
         if node.meta.get("val") is None and not node.users:
             return None  # an assertion of the tracer
         raise trace.cannot("its effect on axes is not known")
+    if name not in _VIEWS.split():
+        trace.read += [axis for one in _flat([args, kwargs]) for axis in one.axes]
     result = rules[name](trace, *args, **kwargs)
     _check_shape(trace, result)
     return result
@@ -280,6 +350,7 @@ def _declared(trace: Trace, name: str) -> str | None:
         if key == name or (key and (module == key or module.startswith(f"{key}."))):
             if kind not in ("fixed", "elementwise"):
                 raise InputError(f"declare[{key!r}]", kind, 'must be "fixed" or "elementwise"')
+            trace.heeded.add(key)
             return kind
     return None
 
