@@ -33,7 +33,7 @@ def draw_epochs(panel, records: Sequence[Record]) -> None:
     grid = panel.subplots(len(kinds), 2, squeeze=False)
     for row, kind in zip(grid, kinds, strict=True):
         held = {r.method: r.load_arrays() for r in records if r.experiment == kind}
-        _draw_course(*row, held)
+        _draw_course(row[0], row[1], held)
         row[0].set_ylabel(f"{kind.removeprefix('epochs-')}\nbarrier (nats)")
     for axes in grid[-1]:
         axes.set_xlabel("epoch")
