@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,9 +69,8 @@ def draw_gone(panel, records: Sequence[Record]) -> None:
 
     axes, held = panel.subplots(), records[0].load_arrays()
     shades = colormaps[SEQUENTIAL](np.linspace(0, 0.85, len(held["names"])))
-    for name, points, shade, marker in zip(
-        held["names"], held["points"], shades, _MARKERS, strict=False
-    ):
+    rows = zip(held["names"], held["points"], shades, strict=True)
+    for (name, points, shade), marker in zip(rows, cycle(_MARKERS), strict=False):
         x, y = points[np.isfinite(points).all(1)].T
         narrow = name == _NARROW
         look = {"color": ENDS if narrow else shade, "ls": "--" if narrow else "-", "lw": 1}
