@@ -283,13 +283,17 @@ assert (height["none"] > height["weight"]).all() and (height["weight"] >= 0).all
 _ = run.claim("gr-mnist", **heights, merge=judged_as(worse))
 
 # %% [markdown]
-# With weight matching {measured}`rebasin/merging/lines.weight:barrier:.3f` nats are left of
-# {measured}`rebasin/merging/lines.none:barrier:.2f`, with activation matching
-# {measured}`rebasin/merging/lines.activation:barrier:.3f` and with the estimator
-# {measured}`rebasin/merging/lines.straight-through:barrier:.3f`. In accuracy the network half-way
-# goes from {measured}`rebasin/merging/lines.none:middle_accuracy:.3f` without matching to
-# {measured}`rebasin/merging/lines.weight:middle_accuracy:.3f` after weight matching, where the ends
-# have {measured}`rebasin/merging/lines.weight:end_accuracy:.3f`.
+# Means over pairs, in brackets at the largest recorded profile; all losses in nats. *To the better end* is the loss half-way
+# minus that of the better end: below zero the merge beats both.
+#
+# | | test barrier | training barrier | test loss half-way | test accuracy half-way | to the better end | seconds |
+# | --- | --- | --- | --- | --- | --- | --- |
+# | none | {measured}`rebasin/merging/lines.none:barrier:.3f` ({measured}`rebasin/merging/lines.none:barrier:.3f@largest`) | {measured}`rebasin/merging/lines.none:train_barrier:.3f` ({measured}`rebasin/merging/lines.none:train_barrier:.3f@largest`) | {measured}`rebasin/merging/lines.none:middle_loss:.3f` ({measured}`rebasin/merging/lines.none:middle_loss:.3f@largest`) | {measured}`rebasin/merging/lines.none:middle_accuracy:.3f` ({measured}`rebasin/merging/lines.none:middle_accuracy:.3f@largest`) | {measured}`rebasin/merging/lines.none:merge:+.3f` ({measured}`rebasin/merging/lines.none:merge:+.3f@largest`) | {measured}`rebasin/merging/lines.none:time:.1f` ({measured}`rebasin/merging/lines.none:time:.1f@largest`) |
+# | activations | {measured}`rebasin/merging/lines.activation:barrier:.3f` ({measured}`rebasin/merging/lines.activation:barrier:.3f@largest`) | {measured}`rebasin/merging/lines.activation:train_barrier:.3f` ({measured}`rebasin/merging/lines.activation:train_barrier:.3f@largest`) | {measured}`rebasin/merging/lines.activation:middle_loss:.3f` ({measured}`rebasin/merging/lines.activation:middle_loss:.3f@largest`) | {measured}`rebasin/merging/lines.activation:middle_accuracy:.3f` ({measured}`rebasin/merging/lines.activation:middle_accuracy:.3f@largest`) | {measured}`rebasin/merging/lines.activation:merge:+.3f` ({measured}`rebasin/merging/lines.activation:merge:+.3f@largest`) | {measured}`rebasin/merging/lines.activation:time:.1f` ({measured}`rebasin/merging/lines.activation:time:.1f@largest`) |
+# | weights | {measured}`rebasin/merging/lines.weight:barrier:.3f` ({measured}`rebasin/merging/lines.weight:barrier:.3f@largest`) | {measured}`rebasin/merging/lines.weight:train_barrier:.3f` ({measured}`rebasin/merging/lines.weight:train_barrier:.3f@largest`) | {measured}`rebasin/merging/lines.weight:middle_loss:.3f` ({measured}`rebasin/merging/lines.weight:middle_loss:.3f@largest`) | {measured}`rebasin/merging/lines.weight:middle_accuracy:.3f` ({measured}`rebasin/merging/lines.weight:middle_accuracy:.3f@largest`) | {measured}`rebasin/merging/lines.weight:merge:+.3f` ({measured}`rebasin/merging/lines.weight:merge:+.3f@largest`) | {measured}`rebasin/merging/lines.weight:time:.1f` ({measured}`rebasin/merging/lines.weight:time:.1f@largest`) |
+# | straight-through | {measured}`rebasin/merging/lines.straight-through:barrier:.3f` ({measured}`rebasin/merging/lines.straight-through:barrier:.3f@largest`) | {measured}`rebasin/merging/lines.straight-through:train_barrier:.3f` ({measured}`rebasin/merging/lines.straight-through:train_barrier:.3f@largest`) | {measured}`rebasin/merging/lines.straight-through:middle_loss:.3f` ({measured}`rebasin/merging/lines.straight-through:middle_loss:.3f@largest`) | {measured}`rebasin/merging/lines.straight-through:middle_accuracy:.3f` ({measured}`rebasin/merging/lines.straight-through:middle_accuracy:.3f@largest`) | {measured}`rebasin/merging/lines.straight-through:merge:+.3f` ({measured}`rebasin/merging/lines.straight-through:merge:+.3f@largest`) | {measured}`rebasin/merging/lines.straight-through:time:.1f` ({measured}`rebasin/merging/lines.straight-through:time:.1f@largest`) |
+#
+# The ends themselves classify a share of {measured}`rebasin/merging/lines.weight:end_accuracy:.3f` ({measured}`rebasin/merging/lines.weight:end_accuracy:.3f@largest`) correctly.
 #
 # ## What it costs
 #
@@ -396,26 +400,26 @@ _ = run.record("start", method="straight-through", metrics=rows, seeds=range(pai
 run.show(draw.draw_start, "start", height=3.2)
 
 # %% [markdown]
-# From random weights the estimator ends at {measured}`rebasin/merging/start.straight-through:barrier_random:.3f`
-# nats, from the reference at {measured}`rebasin/merging/start.straight-through:barrier_straight_through:.3f`, and
-# learning the midpoint at {measured}`rebasin/merging/start.straight-through:barrier_midpoint:.3f`. By
+# From random weights the estimator ends at {measured}`rebasin/merging/start.straight-through:barrier_random:.3f` ({measured}`rebasin/merging/start.straight-through:barrier_random:.3f@largest`)
+# nats, from the reference at {measured}`rebasin/merging/start.straight-through:barrier_straight_through:.3f` ({measured}`rebasin/merging/start.straight-through:barrier_straight_through:.3f@largest`), and
+# learning the midpoint at {measured}`rebasin/merging/start.straight-through:barrier_midpoint:.3f` ({measured}`rebasin/merging/start.straight-through:barrier_midpoint:.3f@largest`). By
 # {eq}`eq-ste-parameters` the last two differ in nothing but how far a step goes: where a barrier is left, which of them ends lower says
 # whether the common step size is too short or too long for the passes that are made. The first step
 # from the reference is weight matching, which alone leaves
-# {measured}`rebasin/merging/start.straight-through:barrier_weight:.3f`. On the first pair more passes take the
-# barrier from {measured}`rebasin/merging/start.straight-through:short_barrier:.3f` to
-# {measured}`rebasin/merging/start.straight-through:long_barrier:.3f`. That the element of the best *single batch*
+# {measured}`rebasin/merging/start.straight-through:barrier_weight:.3f` ({measured}`rebasin/merging/start.straight-through:barrier_weight:.3f@largest`). On the first pair more passes take the
+# barrier from {measured}`rebasin/merging/start.straight-through:short_barrier:.3f` ({measured}`rebasin/merging/start.straight-through:short_barrier:.3f@largest`) to
+# {measured}`rebasin/merging/start.straight-through:long_barrier:.3f` ({measured}`rebasin/merging/start.straight-through:long_barrier:.3f@largest`). That the element of the best *single batch*
 # is kept, as in the authors' code, means that a longer run is also a longer search for a lucky batch.
 #
 # Every step projects by a whole weight matching. Since it starts from the one before, and the weights have hardly
-# moved since, {measured}`rebasin/merging/start.straight-through:short_sweeps:.2f` sweeps are enough on average, and a
+# moved since, {measured}`rebasin/merging/start.straight-through:short_sweeps:.2f` ({measured}`rebasin/merging/start.straight-through:short_sweeps:.2f@largest`) sweeps are enough on average, and a
 # variant that stops after one can save no more than the rest. On the first pair it takes
-# {measured}`rebasin/merging/start.straight-through:cheap_time:.1f` seconds instead of
-# {measured}`rebasin/merging/start.straight-through:short_time:.1f` and ends at
-# {measured}`rebasin/merging/start.straight-through:cheap_barrier:.3f` nats instead of
-# {measured}`rebasin/merging/start.straight-through:short_barrier:.3f`. Its drift, by how much a projection to
+# {measured}`rebasin/merging/start.straight-through:cheap_time:.1f` ({measured}`rebasin/merging/start.straight-through:cheap_time:.1f@largest`) seconds instead of
+# {measured}`rebasin/merging/start.straight-through:short_time:.1f` ({measured}`rebasin/merging/start.straight-through:short_time:.1f@largest`) and ends at
+# {measured}`rebasin/merging/start.straight-through:cheap_barrier:.3f` ({measured}`rebasin/merging/start.straight-through:cheap_barrier:.3f@largest`) nats instead of
+# {measured}`rebasin/merging/start.straight-through:short_barrier:.3f` ({measured}`rebasin/merging/start.straight-through:short_barrier:.3f@largest`). Its drift, by how much a projection to
 # convergence would have raised the inner product, is
-# {measured}`rebasin/merging/start.straight-through:cheap_drift:.1e` of it after the worst pass.
+# {measured}`rebasin/merging/start.straight-through:cheap_drift:.1e` ({measured}`rebasin/merging/start.straight-through:cheap_drift:.1e@largest`) of it after the worst pass.
 #
 # ## Which activations, and how many
 #
@@ -498,11 +502,12 @@ _ = run.record("variants", metrics=rows, seeds=range(pairs), arrays=arrays)
 run.show(draw.draw_variants, "variants", height=3.2)
 
 # %% [markdown]
-# Half-way on the line weights are {measured}`rebasin/merging/variants.none:shorter:.3f` times as long
-# as those of an end. There the line classifies a share of
-# {measured}`rebasin/merging/variants.none:line_accuracy:.3f` correctly and the arc
-# {measured}`rebasin/merging/variants.none:arc_accuracy:.3f`; the barriers are
-# {measured}`rebasin/merging/variants.none:line:.3f` and {measured}`rebasin/merging/variants.none:arc:.3f`
+# By correlation the barrier is {measured}`rebasin/merging/variants.none:correlation:.3f` ({measured}`rebasin/merging/variants.none:correlation:.3f@largest`) nats instead of {measured}`rebasin/merging/variants.none:all_images:.3f` ({measured}`rebasin/merging/variants.none:all_images:.3f@largest`) by least
+# squares, and with a tenth of the images it is {measured}`rebasin/merging/variants.none:a_tenth:.3f` ({measured}`rebasin/merging/variants.none:a_tenth:.3f@largest`).
+#
+# Half-way on the line weights are {measured}`rebasin/merging/variants.none:shorter:.3f` ({measured}`rebasin/merging/variants.none:shorter:.3f@largest`) times as long
+# as those of an end. There the line classifies a share of {measured}`rebasin/merging/variants.none:line_accuracy:.3f` ({measured}`rebasin/merging/variants.none:line_accuracy:.3f@largest`) correctly and the arc
+# {measured}`rebasin/merging/variants.none:arc_accuracy:.3f` ({measured}`rebasin/merging/variants.none:arc_accuracy:.3f@largest`); the barriers are {measured}`rebasin/merging/variants.none:line:.3f` ({measured}`rebasin/merging/variants.none:line:.3f@largest`) and {measured}`rebasin/merging/variants.none:arc:.3f` ({measured}`rebasin/merging/variants.none:arc:.3f@largest`)
 # nats. A comparison in cross-entropy between line and arc compares temperatures as well as networks.
 #
 # ## Photographs
@@ -536,11 +541,11 @@ _ = run.claim("gr-cifar-mlp", worst=judged_as(worst), naive=judged_as(seen["none
 run.show(draw.draw_photographs, "photographs", height=3.0)
 
 # %% [markdown]
-# Without matching the barrier is {measured}`rebasin/merging/photographs.none:barrier:.3f` nats, after weight
-# matching {measured}`rebasin/merging/photographs.weight:barrier:.3f`, after activation matching
-# {measured}`rebasin/merging/photographs.activation:barrier:.3f` and after the estimator
-# {measured}`rebasin/merging/photographs.straight-through:barrier:.3f`. The ends classify a share of
-# {measured}`rebasin/merging/photographs.none:end_accuracy:.3f` of the test images correctly; a perceptron is not
+# Without matching the barrier is {measured}`rebasin/merging/photographs.none:barrier:.3f` ({measured}`rebasin/merging/photographs.none:barrier:.3f@largest`) nats, after weight
+# matching {measured}`rebasin/merging/photographs.weight:barrier:.3f` ({measured}`rebasin/merging/photographs.weight:barrier:.3f@largest`), after activation matching
+# {measured}`rebasin/merging/photographs.activation:barrier:.3f` ({measured}`rebasin/merging/photographs.activation:barrier:.3f@largest`) and after the estimator
+# {measured}`rebasin/merging/photographs.straight-through:barrier:.3f` ({measured}`rebasin/merging/photographs.straight-through:barrier:.3f@largest`). The ends classify a share of
+# {measured}`rebasin/merging/photographs.none:end_accuracy:.3f` ({measured}`rebasin/merging/photographs.none:end_accuracy:.3f@largest`) of the test images correctly; a perceptron is not
 # what one would take for photographs.
 #
 # ## Paper and measurement
