@@ -192,7 +192,11 @@ _ = run.claim("gr-onset", **course("digits"), **far)
 run.show(draw.draw_lines, "epochs-digits", height=2.8, share=False)
 
 # %% [markdown]
-# An epoch of all the digits has 120 steps of 500: where they are enough, what is early lies within the first epoch.
+# An epoch of all the digits has 120 steps of 500: where they are enough, what is early lies within the first epoch. On
+# the photographs the paper's picture is there, but at laptop not gradually. What matching leaves falls to
+# {measured}`rebasin/onset/epochs-photographs.weight:barrier_2:.2f@laptop` nats after two epochs, rises to
+# {measured}`rebasin/onset/epochs-photographs.weight:barrier_20:.2f@laptop` after twenty, and ends at
+# {measured}`rebasin/onset/epochs-photographs.weight:barrier_50:.2f@laptop`, when the step size has gone to nothing.
 #
 # ## Back to the beginning
 #
