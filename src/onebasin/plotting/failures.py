@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from onebasin.records import Record
 
 _MARK = 0.2  # nats; the row calls more than that a failure
+_MOST = 5.0  # nats; what is higher stands at the edge of the figure
 _FLAT = 1e-9  # nats; changes of the loss below that are drawn to scale, larger ones by their size
 _STEEPEST = "#B5568C"
 _NARROW = "too narrow"  # the one setting of another width
@@ -37,6 +38,10 @@ def draw_settings(panel, records: Sequence[Record]) -> None:
         style = method_style(method)
         for place, values in zip(places, arrays[method]["barrier"], strict=True):
             heights = values[np.isfinite(values)]
+            beyond, heights = heights > _MOST, np.minimum(heights, _MOST)
+            left.plot(heights[beyond], [place] * beyond.sum(), color=style["color"], ls="none",
+                      marker=">", ms=6, clip_on=False, zorder=3)  # fmt: skip
+            heights = heights[~beyond]
             label = style["label"] if place == 0 else None
             left.plot(heights, [place] * len(heights), color=style["color"], ls="none",
                       alpha=0.8, label=label, **look)  # fmt: skip
