@@ -311,15 +311,16 @@ arrays = {"names": list(points), "points": padded}
 metrics = {"rank": book.metric(rank), "points": book.metric(len(kept))}
 _ = run.record("gone", method="weight", metrics=metrics, seeds=range(few), arrays=arrays)
 
-# %% mystnb={"figure": {"name": "fig-failures-gone", "caption": "Share of the plain barrier that is left after weight matching, against the distance that the networks have gone from their first weights, in lengths of those. One line per setting of the perceptrons, one mark per kept epoch (means over pairs), where the plain barrier is above 0.02 nats."}, "image": {"alt": "Lines of marks, one line for every setting, over the distance from the first weights on a logarithmic axis. Those of networks of the usual width are high on the left and fall towards zero on the right; the line of the networks that are too narrow does not."}}
+# %% mystnb={"figure": {"name": "fig-failures-gone", "caption": "Share of the plain barrier that is left after weight matching, against the distance that the networks have gone from their first weights, in lengths of those. One line per setting of the perceptrons, one mark per kept epoch (means over pairs), where the plain barrier is above 0.02 nats. Shares above two stand at two."}, "image": {"alt": "Lines of marks, one line for every setting, over the distance from the first weights on a logarithmic axis. Those of networks of the usual width are high on the left and fall towards zero on the right; the line of the networks that are too narrow does not."}}
 run.show(draw.draw_gone, "gone", height=3.4)
 
 # %% [markdown]
 # Over all settings of the usual width, the rank correlation of the two is
 # {measured}`rebasin/failures/gone.weight:rank:+.2f` ({measured}`rebasin/failures/gone.weight:rank:+.2f@largest` at
-# the largest recorded profile). Where it is well below zero, two of the five settings are one: networks that
-# were trained for too short a time, or by steps too small, have not left their first weights far enough behind, and
-# the noise of the start stands between them. Too few units are another matter; such networks may go far and still
+# the largest recorded profile): the distance alone does not decide, since the figure has two ends. On the left, two of the five
+# settings are one: networks that were trained for too short a time, or by steps too small, have not left their first
+# weights far enough behind, and the noise of the start stands between them. As they go on, along each line, less is
+# left. On the right stand steps of Adam that are too large. Too few units are another matter; such networks may go far and still
 # not merge. VGG16 has gone {measured}`rebasin/failures/settings.none:vgg_gone:.2f` lengths, which cannot be set
 # beside the others: layer normalisation makes the length of most of its weights meaningless.
 #

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from onebasin.records import Record
 
 _MARK = 0.2  # nats; the row calls more than that a failure
+_LOUD = 2.0  # times the plain barrier; what is higher stands there
 _MOST = 5.0  # nats; what is higher stands at the edge of the figure
 _FLAT = 1e-9  # nats; changes of the loss below that are drawn to scale, larger ones by their size
 _STEEPEST = "#B5568C"
@@ -38,10 +39,11 @@ def draw_settings(panel, records: Sequence[Record]) -> None:
         style = method_style(method)
         for place, values in zip(places, arrays[method]["barrier"], strict=True):
             heights = values[np.isfinite(values)]
-            beyond, heights = heights > _MOST, np.minimum(heights, _MOST)
-            left.plot(heights[beyond], [place] * beyond.sum(), color=style["color"], ls="none",
-                      marker=">", ms=6, clip_on=False, zorder=3)  # fmt: skip
-            heights = heights[~beyond]
+            far = heights > _MOST
+            if far.any():
+                left.plot([_MOST] * int(far.sum()), [place] * int(far.sum()), color=style["color"],
+                          ls="none", marker=">", ms=6, zorder=3)  # fmt: skip
+            heights = heights[~far]
             label = style["label"] if place == 0 else None
             left.plot(heights, [place] * len(heights), color=style["color"], ls="none",
                       alpha=0.8, label=label, **look)  # fmt: skip
@@ -79,7 +81,7 @@ def draw_gone(panel, records: Sequence[Record]) -> None:
         x, y = points[np.isfinite(points).all(1)].T
         narrow = name == _NARROW
         look = {"color": ENDS if narrow else shade, "ls": "--" if narrow else "-", "lw": 1}
-        axes.plot(x, y, marker=marker, ms=5, label=str(name), **look)
+        axes.plot(x, np.minimum(y, _LOUD), marker=marker, ms=5, label=str(name), **look)
     axes.set_xscale("log")
     axes.set_ylim(0, None)
     axes.set_xlabel("distance from the first weights (their lengths)")
