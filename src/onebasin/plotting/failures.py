@@ -58,7 +58,7 @@ def draw_settings(panel, records: Sequence[Record]) -> None:
     for text, listed in zip(left.get_yticklabels(), held["listed"], strict=True):
         text.set_fontweight("bold" if listed else "normal")
     left.set_xlabel("barrier (nats)")
-    right.set_xlabel("loss of the ends (nats)")
+    right.set_xlabel("their loss (nats)")
     for axes in (left, right):
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     legend_below(panel, left, ncols=2)
