@@ -2,7 +2,7 @@
 
 The registry :data:`RULES` maps the name of an ATen operation to a function of the trace and the
 operation's arguments. Sums over axes, layers with weights and attention are in
-:mod:`onebasin.symmetry.layers`.
+:mod:`onebasin.symmetry.layers`, pooling and padding in :mod:`onebasin.symmetry.positions`.
 """
 
 from __future__ import annotations
