@@ -415,9 +415,9 @@ run.show(draw.draw_start, "start", height=3.2)
 # {measured}`rebasin/merging/start.straight-through:long_barrier:.3f` ({measured}`rebasin/merging/start.straight-through:long_barrier:.3f@largest`). That the element of the best *single batch*
 # is kept, as in the authors' code, means that a longer run is also a longer search for a lucky batch.
 #
-# With 512 units there is nothing left to learn. On the training batches the midpoint after weight matching has a loss of
-# 0.003 nats, gradients vanish, and the estimator returns networks with the test loss of the start, to four digits in every pair, after 25
-# passes as after 250. What it can do shows where the start is bad. From random weights it finds its way to no barrier in
+# With 512 units there is nothing left to learn. On the training batches the midpoint after weight matching has next to no loss
+# ({numref}`fig-merging-start`), gradients vanish, and the estimator returns the test loss half-way that weight matching had
+# (see the first table), after 25 passes as after 250. What it can do shows where the start is bad. From random weights it finds its way to no barrier in
 # four of five pairs. And on the photographs below it removes what weight matching leaves.
 #
 # Every step projects by a whole weight matching. Since it starts from the one before, and the weights have hardly
@@ -557,7 +557,8 @@ run.show(draw.draw_photographs, "photographs", height=3.0)
 # {measured}`rebasin/merging/photographs.straight-through:barrier:.3f` ({measured}`rebasin/merging/photographs.straight-through:barrier:.3f@largest`). The ends classify a share of
 # {measured}`rebasin/merging/photographs.none:end_accuracy:.3f` ({measured}`rebasin/merging/photographs.none:end_accuracy:.3f@largest`) of the test images correctly; a perceptron is not
 # what one would take for photographs. At laptop, where weight matching does leave a barrier, both matchers that see data do better than it,
-# and activation matching, in ten seconds, leaves less than the estimator in seven minutes.
+# and activation matching leaves less in {measured}`rebasin/merging/photographs.activation:time:.0f@laptop` seconds than the estimator in
+# {measured}`rebasin/merging/photographs.straight-through:time:.0f@laptop`.
 #
 # ## Paper and measurement
 #
