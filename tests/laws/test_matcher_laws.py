@@ -272,7 +272,7 @@ def test_updated_similarities_lead_to_the_same_end(seed, monkeypatch):
 @pytest.mark.parametrize("chunked", [False, True])
 def test_weight_matching_of_a_stack_is_exact(chunked, restarts, similarity, monkeypatch):
     if chunked:
-        monkeypatch.setattr("onebasin.matching.weight._CHUNK_ELEMENTS", 2_000)
+        monkeypatch.setattr("onebasin.matching.sweeps._CHUNK_ELEMENTS", 2_000)
     widths = (5, 12, 9, 3)
     spec, options = network(widths), WeightOptions(restarts=restarts)
     ref, other = (make(widths, seed, torch.float32, models=7) for seed in (0, 1))

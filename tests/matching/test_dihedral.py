@@ -151,7 +151,7 @@ def test_the_wider_the_group_the_closer_they_come():
 
 @pytest.mark.parametrize("restarts", [1, 3])
 def test_a_stack_in_pieces_is_its_members(restarts, monkeypatch):
-    monkeypatch.setattr("onebasin.matching.dihedral._CHUNK_ELEMENTS", 3_000)
+    monkeypatch.setattr("onebasin.matching.sweeps._CHUNK_ELEMENTS", 3_000)
     widths = (5, 12, 9, 3)
     spec, options = network(widths), DihedralOptions(restarts=restarts)
     ref, other = (draw(spec, widths, seed, models=4) for seed in (0, 1))

@@ -42,6 +42,13 @@ def test_an_inr_learns_its_shape_and_answers_on_an_unseen_sample():
     assert torch.equal(clouds[0], fitted_cloud(chair, 0, SETTINGS))
 
 
+def test_the_loss_tells_its_own_slope():
+    output = torch.linspace(-30, 30, 61).requires_grad_()
+    target = torch.linspace(0, 1, 61)
+    (slope,) = torch.autograd.grad(bce.elementwise(output, target).sum(), output)
+    torch.testing.assert_close(bce.slope(output.detach(), target), slope)
+
+
 def test_together_as_alone():
     chair, lamp = map(surface, SHAPES)
     both, _ = fit([chair, lamp], [0, 2], shared=[True, False], settings=SETTINGS)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from onebasin.errors import InputError
@@ -21,10 +20,6 @@ from onebasin.registry import register
 from onebasin.symmetry.dihedral import Dihedral, biases
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State
-
-#: Float64 numbers of the pairs worked on at once, on a CPU core and on an accelerator.
-_CHUNK_ELEMENTS = 1 << 20
-_DEVICE_ELEMENTS = 1 << 28
 
 #: Mean square of what a sine gives when its phase is spread over the whole period.
 SINE_MOMENT = 0.5
@@ -104,8 +99,11 @@ def dihedral_match(
     moving = spec.matched
     if moments is not None:
         check_moments(moving, moments, ref)
-    left, right = (_as_stack(moving, state, models) for state in (ref, other))
-    size = _pairs_at_once(left, sizes, device)
+    left, right = (sweeps.as_stack(moving, state, models) for state in (ref, other))
+    weights = sum(tensor[0].numel() for tensor in left.values())
+    # The other network is listed twice, as it is and with its signs.
+    per_pair = 6 * weights + 6 * sum(units**2 for units in sizes.values())
+    size = sweeps.pairs_at_once(per_pair, models or 1, device)
 
     def work(first: int) -> tuple[Walk, Dihedral]:
         part = slice(first, first + size)
@@ -210,21 +208,6 @@ def _start(
     outer = first.signs if options.moves == "sign" else first.outer
     parts = (first.perms, first.signs, outer)
     return tuple({g: t.long().expand(models or 1, -1) for g, t in part.items()} for part in parts)
-
-
-def _as_stack(spec: Spec, state: State, models: int | None) -> dict[str, Tensor]:
-    whole = {name: state[name].detach() for name in spec.axes}
-    return {name: t.unsqueeze(0) for name, t in whole.items()} if models is None else whole
-
-
-def _pairs_at_once(state: State, sizes: dict[str, int], device: torch.device) -> int:
-    models = len(next(iter(state.values())))
-    per_pair = 6 * sum(tensor[0].numel() for tensor in state.values())  # other is listed twice
-    per_pair += 6 * sum(units**2 for units in sizes.values())
-    if device.type != "cpu":
-        return max(1, _DEVICE_ELEMENTS // per_pair)
-    share = -(-models // torch.get_num_threads())
-    return max(1, min(_CHUNK_ELEMENTS // per_pair, share))
 
 
 def _check(spec: Spec, omega: float, options: DihedralOptions) -> None:

@@ -13,7 +13,11 @@ from torch import Tensor
 from onebasin import seeds
 from onebasin.errors import InputError
 from onebasin.matching.result import Kind, Match
-from onebasin.symmetry.spec import Spec
+from onebasin.symmetry.spec import Spec, State
+
+#: Float64 numbers of the pairs worked on at once, on a CPU core and on an accelerator.
+_CHUNK_ELEMENTS = 1 << 20
+_DEVICE_ELEMENTS = 1 << 28
 
 Key = TypeVar("Key", bound=Hashable)
 Place = TypeVar("Place")
@@ -186,3 +190,23 @@ def _padded(walks: Sequence[Walk]) -> list[list[Tensor]]:
     """The histories, made equally long: what has ended keeps its last value."""
     length = max(len(walk.history) for walk in walks)
     return [walk.history + walk.history[-1:] * (length - len(walk.history)) for walk in walks]
+
+
+def as_stack(spec: Spec, state: State, models: int | None) -> dict[str, Tensor]:
+    """The tensors that a spec speaks of, with a leading dimension of pairs (1 for one network)."""
+    whole = {name: state[name].detach() for name in spec.axes}
+    return {name: t.unsqueeze(0) for name, t in whole.items()} if models is None else whole
+
+
+def pairs_at_once(per_pair: int, pairs: int, device: torch.device) -> int:
+    """How many pairs to work on together, at most a thread's share of them.
+
+    Args:
+        per_pair: Numbers that one pair needs room for.
+        pairs: Pairs in all.
+        device: Where the work is done.
+    """
+    if device.type != "cpu":
+        return max(1, _DEVICE_ELEMENTS // per_pair)
+    share = -(-pairs // torch.get_num_threads())
+    return max(1, min(_CHUNK_ELEMENTS // per_pair, share))

@@ -15,10 +15,6 @@ from onebasin.registry import register
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.spec import Spec, State
 
-#: Float64 numbers of the pairs worked on at once: what a core's cache holds, and an accelerator.
-_CHUNK_ELEMENTS = 1 << 20
-_DEVICE_ELEMENTS = 1 << 28
-
 
 @register(
     name="weight",
@@ -76,8 +72,11 @@ def weight_match(
     perms = _starts(spec, first.to(device), sizes, models or 1)
     (_, ref), (_, other) = spec.unfold(ref), spec.unfold(other)
     moving = spec.matched
-    left, right = (_as_stack(moving, state, models) for state in (ref, other))
-    size = _pairs_at_once(left, sizes, device)
+    left, right = (sweeps.as_stack(moving, state, models) for state in (ref, other))
+    weights = sum(tensor[0].numel() for tensor in left.values())
+    # Two networks in two layouts; the gains of a group and their assignment.
+    per_pair = 4 * weights + 2 * sum(units**2 for units in sizes.values())
+    size = sweeps.pairs_at_once(per_pair, models or 1, device)
 
     def work(start: int) -> Descent:
         part = slice(start, start + size)
@@ -90,21 +89,6 @@ def weight_match(
     element = Permutation(spec, {g: p[0] if single else p for g, p in whole.items()})
     match = sweeps.joined(element, parts, single=single)
     return match.warn_unless_converged(f"max_sweeps={options.max_sweeps}")
-
-
-def _pairs_at_once(state: State, sizes: dict[str, int], device: torch.device) -> int:
-    models = len(next(iter(state.values())))
-    per_pair = 4 * sum(tensor[0].numel() for tensor in state.values())  # two networks, two layouts
-    per_pair += 2 * sum(units**2 for units in sizes.values())
-    if device.type != "cpu":
-        return max(1, _DEVICE_ELEMENTS // per_pair)
-    share = -(-models // torch.get_num_threads())
-    return max(1, min(_CHUNK_ELEMENTS // per_pair, share))
-
-
-def _as_stack(spec: Spec, state: State, models: int | None) -> dict[str, Tensor]:
-    whole = {name: state[name].detach() for name in spec.axes}
-    return {name: t.unsqueeze(0) for name, t in whole.items()} if models is None else whole
 
 
 def _starts(spec: Spec, init: Permutation, sizes: dict, models: int) -> dict[str, Tensor]:

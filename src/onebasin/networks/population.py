@@ -27,7 +27,6 @@ from onebasin.parallel import spread
 State = Mapping[str, Tensor]
 Seed = int | tuple[int, ...] | torch.Generator
 Sample = Callable[[int, slice], tuple[Tensor, Tensor]]
-Gradients = Callable[[Tensor, Tensor, float], Tensor]
 
 #: Elements of one activation that stay in the cache of a CPU core (1.3 MB in float32).
 _CACHE_ELEMENTS = 320_000
@@ -298,49 +297,58 @@ def _groups(start: int, stop: int, most: int, cores: int = 1) -> list[slice]:
 
 
 def _train_group(network, states, sample, loss, options, members, rows, halt) -> Training:
-    parameters = {name: tensor[members].detach().clone() for name, tensor in states.items()}
-    own = dict(network.named_parameters())
-    learned = [tensor.requires_grad_() for name, tensor in parameters.items() if name in own]
+    parameters = {name: tensor[members].detach() for name, tensor in states.items()}
     piece = max(1, rows // (members.stop - members.start))
-    if len(learned) < len(parameters):  # running statistics are those of a whole batch
-        piece = sample(0, members)[0].shape[1]
-    optimiser = _optimiser(options, learned)
+    if len(parameters) > len(dict(network.named_parameters())):
+        piece = sample(0, members)[0].shape[1]  # running statistics are those of a whole batch
     if isinstance(network, Dense):
-        add: Gradients = Backprop(network, parameters, loss, piece)
+        gradients: Backprop | _Autograd = Backprop(network, parameters, loss, piece)
     else:
-        add = _by_autograd(network, parameters, loss)
+        gradients = _Autograd(network, parameters, loss)
+    optimiser = _optimiser(options, gradients.learned)
     history = []
     for step in range(options.steps):
         if halt.is_set():
             break
         _set_lr(optimiser, options, step)
-        optimiser.zero_grad(set_to_none=True)
         inputs, targets = sample(step, members)
-        history.append(_accumulate(add, inputs, targets, piece))
+        history.append(_accumulate(gradients, inputs, targets, piece))
         optimiser.step()
     path = torch.stack(history) if history else torch.empty(0, members.stop - members.start)
     _check_finite(path)
-    return Training({name: tensor.detach() for name, tensor in parameters.items()}, path)
+    return Training({name: tensor.detach() for name, tensor in gradients.state.items()}, path)
 
 
-def _by_autograd(network: nn.Module, parameters: State, loss: Loss) -> Gradients:
-    """What :class:`Backprop` does, for a network of any kind."""
+class _Autograd:
+    """What :class:`~onebasin.networks.backprop.Backprop` does, for a network of any kind."""
 
-    def add(inputs: Tensor, targets: Tensor, share: float) -> Tensor:
-        value = losses(loss, call(network, parameters, inputs, own=True), targets) * share
+    def __init__(self, network: nn.Module, parameters: State, loss: Loss) -> None:
+        self.network, self.loss, own = network, loss, dict(network.named_parameters())
+        self.state = {name: tensor.clone() for name, tensor in parameters.items()}
+        self.learned = [t.requires_grad_() for name, t in self.state.items() if name in own]
+
+    def start(self) -> None:
+        for tensor in self.learned:
+            tensor.grad = None
+
+    def __call__(self, inputs: Tensor, targets: Tensor, share: float) -> Tensor:
+        output = call(self.network, self.state, inputs, own=True)
+        value = losses(self.loss, output, targets) * share
         value.sum().backward()
         return value.detach()
 
-    return add
 
-
-def _accumulate(add: Gradients, inputs: Tensor, targets: Tensor, piece: int) -> Tensor:
-    """Add one batch's gradients up, piece by piece; the loss of every network of the group."""
+def _accumulate(
+    gradients: Backprop | _Autograd, inputs: Tensor, targets: Tensor, piece: int
+) -> Float[Tensor, " models"]:
+    """The gradients of one batch, added up piece by piece; the loss of every network."""
     samples = inputs.shape[1]
-    parts = [slice(start, min(start + piece, samples)) for start in range(0, samples, piece)]
-    shares = [(part.stop - part.start) / samples for part in parts]
-    pieces = zip(parts, shares, strict=True)
-    values = [add(inputs[:, part], targets[:, part], share) for part, share in pieces]
+    gradients.start()
+    values = []
+    for start in range(0, samples, piece):
+        part = slice(start, min(start + piece, samples))
+        share = (part.stop - part.start) / samples
+        values.append(gradients(inputs[:, part], targets[:, part], share))
     return torch.stack(values).sum(0)
 
 

@@ -84,6 +84,7 @@ def bce(
 
 _ELEMENTWISE = partial(torch.nn.functional.binary_cross_entropy_with_logits, reduction="none")
 bce.elementwise = _ELEMENTWISE  # type: ignore[attr-defined]  # read by population.train
+bce.slope = lambda output, target: output.sigmoid().sub_(target)  # type: ignore[attr-defined]
 
 
 def fitted_cloud(surface: Surface, network: int, settings: Settings) -> Float[Tensor, "points 3"]:

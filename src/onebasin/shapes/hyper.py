@@ -257,16 +257,15 @@ def _step(network: Dense, model: nn.Module, ref: State, sample) -> Tensor:
     """
     inputs, targets, lambdas = sample
     line = _between(ref, model(), lambdas)
-    leaves = {name: tensor.detach().requires_grad_() for name, tensor in line.items()}
     elements = max(network.widths) * len(lambdas)
     piece = max(1, _CACHE_ELEMENTS // elements) if inputs.is_cpu else len(inputs)
-    add = Backprop(network, leaves, bce, piece)
+    add = Backprop(network, line, bce, piece)
     total = torch.zeros((), device=inputs.device)
     for start in range(0, len(inputs), piece):
         x, y = (t[start : start + piece].expand(len(lambdas), -1, -1) for t in (inputs, targets))
         total = total + add(x, y, x.shape[1] / len(inputs)).mean()
-    gradients = [leaves[name].grad / len(lambdas) for name in line]  # type: ignore[operator]
-    torch.autograd.backward(list(line.values()), gradients)  # type: ignore[arg-type]
+    gradients = [add.gradients[name] / len(lambdas) for name in line]
+    torch.autograd.backward(list(line.values()), gradients)
     return total
 
 
