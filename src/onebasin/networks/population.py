@@ -206,6 +206,7 @@ class TrainOptions:
         betas: Adam's averaging factors.
         eps: Adam's denominator term.
         optimiser: Maker of another element-wise optimiser from a list of tensors; it replaces Adam.
+            Dense networks hand it one vector of all their parameters.
         lr_at: Factor of the step size at each step (a schedule), or none.
         rows: Samples times networks that a thread works on at once; by default as many as fit the
             cache (CPU) or the memory (accelerator). It changes results by rounding only.
@@ -252,7 +253,8 @@ def train(
         sample: ``sample(step, models)`` gives inputs and targets ``[models batch ...]`` for a range
             of networks; see :class:`Batches`. Several threads may call it, each with its own range.
         loss: ``loss(output, target)``, the mean over one network's samples. If it is the mean of
-            an element-wise function, it may carry that as ``loss.elementwise``, which is faster.
+            an element-wise function, it may carry that as ``loss.elementwise``, and its derivative
+            by the output as ``loss.slope``, which is faster.
         options: Steps, step size, and so on.
 
     Returns:
