@@ -362,6 +362,8 @@ _ = run.claim("siren-why-not-inr2vec", distance=best, share=book.measured(start_
 #
 # - The encoder here is narrow and was trained in minutes; how well it knows unseen shapes is measured
 #   in [its chapter](../inrs/inr2vec.py), and what it says about starts is only as good as that.
+# - It is one training. At smoke, INRs that differed by rounding alone gave an encoder with quite other shares,
+#   and the intervals do not know of that.
 # - The shares rest on few shapes of one category and few starts. The interval is the jackknife's over shapes:
 #   one shape is left out at a time, since resampling would repeat shapes, and repeats look like a common start.
 #   Other starts could give other shares.
